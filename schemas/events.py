@@ -1,0 +1,621 @@
+"""Generated from the .avsc files by `make events`. Do not edit."""
+
+from __future__ import annotations
+
+from schemas.fields import FieldRef
+
+
+class AccessDeclined:
+    """This person said no to a request."""
+
+    event_id = FieldRef("AccessDeclined", "event_id", "fixed", False, False)
+    worker_id = FieldRef("AccessDeclined", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("AccessDeclined", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("AccessDeclined", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("AccessDeclined", "source", "string", False, False)
+    source_record_id = FieldRef("AccessDeclined", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("AccessDeclined", "actor_role", "enum", False, False)
+    actor_id = FieldRef("AccessDeclined", "actor_id", "string", False, False)
+    correlation_id = FieldRef("AccessDeclined", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("AccessDeclined", "supersedes", "fixed", True, False)
+    request_id = FieldRef("AccessDeclined", "request_id", "string", False, False)
+    recipient_id = FieldRef("AccessDeclined", "recipient_id", "string", False, False)
+
+
+class AccessRequested:
+    """An organisation asked this person to share part of the record."""
+
+    event_id = FieldRef("AccessRequested", "event_id", "fixed", False, False)
+    worker_id = FieldRef("AccessRequested", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("AccessRequested", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("AccessRequested", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("AccessRequested", "source", "string", False, False)
+    source_record_id = FieldRef("AccessRequested", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("AccessRequested", "actor_role", "enum", False, False)
+    actor_id = FieldRef("AccessRequested", "actor_id", "string", False, False)
+    correlation_id = FieldRef("AccessRequested", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("AccessRequested", "supersedes", "fixed", True, False)
+    request_id = FieldRef("AccessRequested", "request_id", "string", False, False)
+    recipient_id = FieldRef("AccessRequested", "recipient_id", "string", False, False)
+    categories = FieldRef("AccessRequested", "categories", "array", False, False)
+    purposes = FieldRef("AccessRequested", "purposes", "array", False, False)
+    expires_at = FieldRef("AccessRequested", "expires_at", "timestamp-micros", False, False)
+
+
+class AssessmentTaken:
+    """This person took a test."""
+
+    event_id = FieldRef("AssessmentTaken", "event_id", "fixed", False, False)
+    worker_id = FieldRef("AssessmentTaken", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("AssessmentTaken", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("AssessmentTaken", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("AssessmentTaken", "source", "string", False, False)
+    source_record_id = FieldRef("AssessmentTaken", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("AssessmentTaken", "actor_role", "enum", False, False)
+    actor_id = FieldRef("AssessmentTaken", "actor_id", "string", False, False)
+    correlation_id = FieldRef("AssessmentTaken", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("AssessmentTaken", "supersedes", "fixed", True, False)
+    enrolment_id = FieldRef("AssessmentTaken", "enrolment_id", "string", False, False)
+    course_id = FieldRef("AssessmentTaken", "course_id", "string", False, False)
+    assessment_id = FieldRef("AssessmentTaken", "assessment_id", "string", False, False)
+    phase = FieldRef("AssessmentTaken", "phase", "enum", False, False)
+    score = FieldRef("AssessmentTaken", "score", "double", True, False)
+    carried_over = FieldRef("AssessmentTaken", "carried_over", "boolean", False, False)
+
+
+class ConnectionConfigured:
+    """A receiver's system was connected, changed, paused or ended."""
+
+    event_id = FieldRef("ConnectionConfigured", "event_id", "fixed", False, False)
+    organization_id = FieldRef("ConnectionConfigured", "organization_id", "string", False, False)
+    entity_id = FieldRef("ConnectionConfigured", "entity_id", "string", False, False)
+    version = FieldRef("ConnectionConfigured", "version", "int", False, False)
+    occurred_at = FieldRef("ConnectionConfigured", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("ConnectionConfigured", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("ConnectionConfigured", "source", "string", False, False)
+    actor_role = FieldRef("ConnectionConfigured", "actor_role", "enum", False, False)
+    actor_id = FieldRef("ConnectionConfigured", "actor_id", "string", False, False)
+    connector = FieldRef("ConnectionConfigured", "connector", "string", False, False)
+    url = FieldRef("ConnectionConfigured", "url", "string", False, False)
+    state = FieldRef("ConnectionConfigured", "state", "enum", False, False)
+    categories = FieldRef("ConnectionConfigured", "categories", "array", False, False)
+    purpose = FieldRef("ConnectionConfigured", "purpose", "string", False, False)
+
+
+class ConsentGranted:
+    """This person agreed that an organisation may see part of the record."""
+
+    event_id = FieldRef("ConsentGranted", "event_id", "fixed", False, False)
+    worker_id = FieldRef("ConsentGranted", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("ConsentGranted", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("ConsentGranted", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("ConsentGranted", "source", "string", False, False)
+    source_record_id = FieldRef("ConsentGranted", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("ConsentGranted", "actor_role", "enum", False, False)
+    actor_id = FieldRef("ConsentGranted", "actor_id", "string", False, False)
+    correlation_id = FieldRef("ConsentGranted", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("ConsentGranted", "supersedes", "fixed", True, False)
+    grant_id = FieldRef("ConsentGranted", "grant_id", "fixed", False, False)
+    recipient_id = FieldRef("ConsentGranted", "recipient_id", "string", False, False)
+    categories = FieldRef("ConsentGranted", "categories", "array", False, False)
+    purposes = FieldRef("ConsentGranted", "purposes", "array", False, False)
+    valid_from = FieldRef("ConsentGranted", "valid_from", "timestamp-micros", False, False)
+    valid_until = FieldRef("ConsentGranted", "valid_until", "timestamp-micros", False, False)
+    wording_version = FieldRef("ConsentGranted", "wording_version", "string", False, False)
+    wording_language = FieldRef("ConsentGranted", "wording_language", "string", False, False)
+    wording_sha256 = FieldRef("ConsentGranted", "wording_sha256", "string", False, False)
+    request_id = FieldRef("ConsentGranted", "request_id", "string", True, False)
+
+
+class ConsentWithdrawn:
+    """This person ended an agreement."""
+
+    event_id = FieldRef("ConsentWithdrawn", "event_id", "fixed", False, False)
+    worker_id = FieldRef("ConsentWithdrawn", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("ConsentWithdrawn", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("ConsentWithdrawn", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("ConsentWithdrawn", "source", "string", False, False)
+    source_record_id = FieldRef("ConsentWithdrawn", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("ConsentWithdrawn", "actor_role", "enum", False, False)
+    actor_id = FieldRef("ConsentWithdrawn", "actor_id", "string", False, False)
+    correlation_id = FieldRef("ConsentWithdrawn", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("ConsentWithdrawn", "supersedes", "fixed", True, False)
+    grant_id = FieldRef("ConsentWithdrawn", "grant_id", "fixed", False, False)
+    recipient_id = FieldRef("ConsentWithdrawn", "recipient_id", "string", False, False)
+    channel = FieldRef("ConsentWithdrawn", "channel", "enum", False, False)
+
+
+class CredentialAwarded:
+    """This person was given a certificate or licence."""
+
+    event_id = FieldRef("CredentialAwarded", "event_id", "fixed", False, False)
+    worker_id = FieldRef("CredentialAwarded", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("CredentialAwarded", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("CredentialAwarded", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("CredentialAwarded", "source", "string", False, False)
+    source_record_id = FieldRef("CredentialAwarded", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("CredentialAwarded", "actor_role", "enum", False, False)
+    actor_id = FieldRef("CredentialAwarded", "actor_id", "string", False, False)
+    correlation_id = FieldRef("CredentialAwarded", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("CredentialAwarded", "supersedes", "fixed", True, False)
+    credential_id = FieldRef("CredentialAwarded", "credential_id", "string", False, False)
+    credential_kind = FieldRef("CredentialAwarded", "credential_kind", "string", False, False)
+    expires_at = FieldRef("CredentialAwarded", "expires_at", "timestamp-micros", True, False)
+
+
+class DisclosureAttempted:
+    """The hub sent something of the record, or refused to send it."""
+
+    event_id = FieldRef("DisclosureAttempted", "event_id", "fixed", False, False)
+    worker_id = FieldRef("DisclosureAttempted", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("DisclosureAttempted", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("DisclosureAttempted", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("DisclosureAttempted", "source", "string", False, False)
+    source_record_id = FieldRef("DisclosureAttempted", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("DisclosureAttempted", "actor_role", "enum", False, False)
+    actor_id = FieldRef("DisclosureAttempted", "actor_id", "string", False, False)
+    correlation_id = FieldRef("DisclosureAttempted", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("DisclosureAttempted", "supersedes", "fixed", True, False)
+    message_id = FieldRef("DisclosureAttempted", "message_id", "string", False, False)
+    connection_id = FieldRef("DisclosureAttempted", "connection_id", "string", False, False)
+    recipient_id = FieldRef("DisclosureAttempted", "recipient_id", "string", False, False)
+    grant_id = FieldRef("DisclosureAttempted", "grant_id", "fixed", True, False)
+    subject_event_id = FieldRef("DisclosureAttempted", "subject_event_id", "fixed", False, False)
+    subject_type = FieldRef("DisclosureAttempted", "subject_type", "string", False, False)
+    subject_category = FieldRef("DisclosureAttempted", "subject_category", "string", False, False)
+    outcome = FieldRef("DisclosureAttempted", "outcome", "enum", False, False)
+    reason = FieldRef("DisclosureAttempted", "reason", "string", False, False)
+    http_status = FieldRef("DisclosureAttempted", "http_status", "int", True, False)
+    attempt = FieldRef("DisclosureAttempted", "attempt", "int", False, False)
+    decided_at = FieldRef("DisclosureAttempted", "decided_at", "timestamp-micros", False, False)
+
+
+class EmploymentEnded:
+    """This person's job ended."""
+
+    event_id = FieldRef("EmploymentEnded", "event_id", "fixed", False, False)
+    worker_id = FieldRef("EmploymentEnded", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("EmploymentEnded", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("EmploymentEnded", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("EmploymentEnded", "source", "string", False, False)
+    source_record_id = FieldRef("EmploymentEnded", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("EmploymentEnded", "actor_role", "enum", False, False)
+    actor_id = FieldRef("EmploymentEnded", "actor_id", "string", False, False)
+    correlation_id = FieldRef("EmploymentEnded", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("EmploymentEnded", "supersedes", "fixed", True, False)
+    employment_id = FieldRef("EmploymentEnded", "employment_id", "string", False, False)
+    employer_id = FieldRef("EmploymentEnded", "employer_id", "string", False, False)
+    reason = FieldRef("EmploymentEnded", "reason", "enum", False, False)
+
+
+class EmploymentStarted:
+    """This person started a job."""
+
+    event_id = FieldRef("EmploymentStarted", "event_id", "fixed", False, False)
+    worker_id = FieldRef("EmploymentStarted", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("EmploymentStarted", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("EmploymentStarted", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("EmploymentStarted", "source", "string", False, False)
+    source_record_id = FieldRef("EmploymentStarted", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("EmploymentStarted", "actor_role", "enum", False, False)
+    actor_id = FieldRef("EmploymentStarted", "actor_id", "string", False, False)
+    correlation_id = FieldRef("EmploymentStarted", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("EmploymentStarted", "supersedes", "fixed", True, False)
+    employment_id = FieldRef("EmploymentStarted", "employment_id", "string", False, False)
+    employer_id = FieldRef("EmploymentStarted", "employer_id", "string", False, False)
+    occupation = FieldRef("EmploymentStarted", "occupation", "string", True, False)
+    job_level = FieldRef("EmploymentStarted", "job_level", "int", True, False)
+    wage_amount = FieldRef("EmploymentStarted", "wage_amount", "decimal", True, False)
+    wage_currency = FieldRef("EmploymentStarted", "wage_currency", "string", True, False)
+    wage_period = FieldRef("EmploymentStarted", "wage_period", "enum", False, False)
+
+
+class InterviewGuaranteed:
+    """An employer guaranteed this person an interview."""
+
+    event_id = FieldRef("InterviewGuaranteed", "event_id", "fixed", False, False)
+    worker_id = FieldRef("InterviewGuaranteed", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("InterviewGuaranteed", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("InterviewGuaranteed", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("InterviewGuaranteed", "source", "string", False, False)
+    source_record_id = FieldRef("InterviewGuaranteed", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("InterviewGuaranteed", "actor_role", "enum", False, False)
+    actor_id = FieldRef("InterviewGuaranteed", "actor_id", "string", False, False)
+    correlation_id = FieldRef("InterviewGuaranteed", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("InterviewGuaranteed", "supersedes", "fixed", True, False)
+    interview_id = FieldRef("InterviewGuaranteed", "interview_id", "string", False, False)
+    employer_id = FieldRef("InterviewGuaranteed", "employer_id", "string", False, False)
+    promise_id = FieldRef("InterviewGuaranteed", "promise_id", "string", True, False)
+
+
+class InterviewHeld:
+    """The interview took place."""
+
+    event_id = FieldRef("InterviewHeld", "event_id", "fixed", False, False)
+    worker_id = FieldRef("InterviewHeld", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("InterviewHeld", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("InterviewHeld", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("InterviewHeld", "source", "string", False, False)
+    source_record_id = FieldRef("InterviewHeld", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("InterviewHeld", "actor_role", "enum", False, False)
+    actor_id = FieldRef("InterviewHeld", "actor_id", "string", False, False)
+    correlation_id = FieldRef("InterviewHeld", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("InterviewHeld", "supersedes", "fixed", True, False)
+    interview_id = FieldRef("InterviewHeld", "interview_id", "string", False, False)
+    employer_id = FieldRef("InterviewHeld", "employer_id", "string", False, False)
+    promise_id = FieldRef("InterviewHeld", "promise_id", "string", True, False)
+
+
+class OrganizationRegistered:
+    """An organisation takes part."""
+
+    event_id = FieldRef("OrganizationRegistered", "event_id", "fixed", False, False)
+    organization_id = FieldRef("OrganizationRegistered", "organization_id", "string", False, False)
+    entity_id = FieldRef("OrganizationRegistered", "entity_id", "string", False, False)
+    version = FieldRef("OrganizationRegistered", "version", "int", False, False)
+    occurred_at = FieldRef("OrganizationRegistered", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("OrganizationRegistered", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("OrganizationRegistered", "source", "string", False, False)
+    actor_role = FieldRef("OrganizationRegistered", "actor_role", "enum", False, False)
+    actor_id = FieldRef("OrganizationRegistered", "actor_id", "string", False, False)
+    name = FieldRef("OrganizationRegistered", "name", "string", False, False)
+    kind = FieldRef("OrganizationRegistered", "kind", "enum", False, False)
+    city = FieldRef("OrganizationRegistered", "city", "string", True, False)
+    region = FieldRef("OrganizationRegistered", "region", "string", True, False)
+    postal_code = FieldRef("OrganizationRegistered", "postal_code", "string", True, False)
+    website = FieldRef("OrganizationRegistered", "website", "string", True, False)
+
+
+class ProgrammePublished:
+    """A provider offers a course or programme."""
+
+    event_id = FieldRef("ProgrammePublished", "event_id", "fixed", False, False)
+    organization_id = FieldRef("ProgrammePublished", "organization_id", "string", False, False)
+    entity_id = FieldRef("ProgrammePublished", "entity_id", "string", False, False)
+    version = FieldRef("ProgrammePublished", "version", "int", False, False)
+    occurred_at = FieldRef("ProgrammePublished", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("ProgrammePublished", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("ProgrammePublished", "source", "string", False, False)
+    actor_role = FieldRef("ProgrammePublished", "actor_role", "enum", False, False)
+    actor_id = FieldRef("ProgrammePublished", "actor_id", "string", False, False)
+    title = FieldRef("ProgrammePublished", "title", "string", False, False)
+    cip = FieldRef("ProgrammePublished", "cip", "string", True, False)
+    occupations = FieldRef("ProgrammePublished", "occupations", "array", False, False)
+    weeks = FieldRef("ProgrammePublished", "weeks", "int", True, False)
+    contact_hours = FieldRef("ProgrammePublished", "contact_hours", "int", True, False)
+    delivery_method = FieldRef("ProgrammePublished", "delivery_method", "enum", False, False)
+    tuition = FieldRef("ProgrammePublished", "tuition", "decimal", True, False)
+    currency = FieldRef("ProgrammePublished", "currency", "string", True, False)
+    credential_name = FieldRef("ProgrammePublished", "credential_name", "string", True, False)
+    website = FieldRef("ProgrammePublished", "website", "string", True, False)
+
+
+class PromiseAccepted:
+    """This person said yes to a promise."""
+
+    event_id = FieldRef("PromiseAccepted", "event_id", "fixed", False, False)
+    worker_id = FieldRef("PromiseAccepted", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("PromiseAccepted", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("PromiseAccepted", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("PromiseAccepted", "source", "string", False, False)
+    source_record_id = FieldRef("PromiseAccepted", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("PromiseAccepted", "actor_role", "enum", False, False)
+    actor_id = FieldRef("PromiseAccepted", "actor_id", "string", False, False)
+    correlation_id = FieldRef("PromiseAccepted", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("PromiseAccepted", "supersedes", "fixed", True, False)
+    promise_id = FieldRef("PromiseAccepted", "promise_id", "string", False, False)
+
+
+class PromiseDue:
+    """Everything is done; the days count from now."""
+
+    event_id = FieldRef("PromiseDue", "event_id", "fixed", False, False)
+    worker_id = FieldRef("PromiseDue", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("PromiseDue", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("PromiseDue", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("PromiseDue", "source", "string", False, False)
+    source_record_id = FieldRef("PromiseDue", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("PromiseDue", "actor_role", "enum", False, False)
+    actor_id = FieldRef("PromiseDue", "actor_id", "string", False, False)
+    correlation_id = FieldRef("PromiseDue", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("PromiseDue", "supersedes", "fixed", True, False)
+    promise_id = FieldRef("PromiseDue", "promise_id", "string", False, False)
+    due_at = FieldRef("PromiseDue", "due_at", "timestamp-micros", False, False)
+
+
+class PromiseKept:
+    """What was promised came."""
+
+    event_id = FieldRef("PromiseKept", "event_id", "fixed", False, False)
+    worker_id = FieldRef("PromiseKept", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("PromiseKept", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("PromiseKept", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("PromiseKept", "source", "string", False, False)
+    source_record_id = FieldRef("PromiseKept", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("PromiseKept", "actor_role", "enum", False, False)
+    actor_id = FieldRef("PromiseKept", "actor_id", "string", False, False)
+    correlation_id = FieldRef("PromiseKept", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("PromiseKept", "supersedes", "fixed", True, False)
+    promise_id = FieldRef("PromiseKept", "promise_id", "string", False, False)
+
+
+class PromiseLapsed:
+    """The days passed and what was promised did not come."""
+
+    event_id = FieldRef("PromiseLapsed", "event_id", "fixed", False, False)
+    worker_id = FieldRef("PromiseLapsed", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("PromiseLapsed", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("PromiseLapsed", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("PromiseLapsed", "source", "string", False, False)
+    source_record_id = FieldRef("PromiseLapsed", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("PromiseLapsed", "actor_role", "enum", False, False)
+    actor_id = FieldRef("PromiseLapsed", "actor_id", "string", False, False)
+    correlation_id = FieldRef("PromiseLapsed", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("PromiseLapsed", "supersedes", "fixed", True, False)
+    promise_id = FieldRef("PromiseLapsed", "promise_id", "string", False, False)
+
+
+class PromiseMade:
+    """An employer promised this person something in return for something."""
+
+    event_id = FieldRef("PromiseMade", "event_id", "fixed", False, False)
+    worker_id = FieldRef("PromiseMade", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("PromiseMade", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("PromiseMade", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("PromiseMade", "source", "string", False, False)
+    source_record_id = FieldRef("PromiseMade", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("PromiseMade", "actor_role", "enum", False, False)
+    actor_id = FieldRef("PromiseMade", "actor_id", "string", False, False)
+    correlation_id = FieldRef("PromiseMade", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("PromiseMade", "supersedes", "fixed", True, False)
+    promise_id = FieldRef("PromiseMade", "promise_id", "string", False, False)
+    employer_id = FieldRef("PromiseMade", "employer_id", "string", False, False)
+    pathway_id = FieldRef("PromiseMade", "pathway_id", "string", False, False)
+    pathway_version = FieldRef("PromiseMade", "pathway_version", "int", False, False)
+    outcome = FieldRef("PromiseMade", "outcome", "enum", False, False)
+    due_in_days = FieldRef("PromiseMade", "due_in_days", "int", False, False)
+
+
+class Promoted:
+    """This person moved to a higher job."""
+
+    event_id = FieldRef("Promoted", "event_id", "fixed", False, False)
+    worker_id = FieldRef("Promoted", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("Promoted", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("Promoted", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("Promoted", "source", "string", False, False)
+    source_record_id = FieldRef("Promoted", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("Promoted", "actor_role", "enum", False, False)
+    actor_id = FieldRef("Promoted", "actor_id", "string", False, False)
+    correlation_id = FieldRef("Promoted", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("Promoted", "supersedes", "fixed", True, False)
+    employment_id = FieldRef("Promoted", "employment_id", "string", False, False)
+    employer_id = FieldRef("Promoted", "employer_id", "string", False, False)
+    occupation = FieldRef("Promoted", "occupation", "string", True, False)
+    job_level = FieldRef("Promoted", "job_level", "int", True, False)
+
+
+class RoleChanged:
+    """This person's duties changed, at the same level."""
+
+    event_id = FieldRef("RoleChanged", "event_id", "fixed", False, False)
+    worker_id = FieldRef("RoleChanged", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("RoleChanged", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("RoleChanged", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("RoleChanged", "source", "string", False, False)
+    source_record_id = FieldRef("RoleChanged", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("RoleChanged", "actor_role", "enum", False, False)
+    actor_id = FieldRef("RoleChanged", "actor_id", "string", False, False)
+    correlation_id = FieldRef("RoleChanged", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("RoleChanged", "supersedes", "fixed", True, False)
+    employment_id = FieldRef("RoleChanged", "employment_id", "string", False, False)
+    employer_id = FieldRef("RoleChanged", "employer_id", "string", False, False)
+    occupation = FieldRef("RoleChanged", "occupation", "string", True, False)
+
+
+class SkillAttested:
+    """Somebody who saw it says that this person can do something."""
+
+    event_id = FieldRef("SkillAttested", "event_id", "fixed", False, False)
+    worker_id = FieldRef("SkillAttested", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("SkillAttested", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("SkillAttested", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("SkillAttested", "source", "string", False, False)
+    source_record_id = FieldRef("SkillAttested", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("SkillAttested", "actor_role", "enum", False, False)
+    actor_id = FieldRef("SkillAttested", "actor_id", "string", False, False)
+    correlation_id = FieldRef("SkillAttested", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("SkillAttested", "supersedes", "fixed", True, False)
+    attestation_id = FieldRef("SkillAttested", "attestation_id", "string", False, False)
+    skill_id = FieldRef("SkillAttested", "skill_id", "string", False, False)
+    level = FieldRef("SkillAttested", "level", "enum", False, False)
+    attested_by = FieldRef("SkillAttested", "attested_by", "enum", False, False)
+    evidence = FieldRef("SkillAttested", "evidence", "bytes", True, True)
+
+
+class SkillClaimed:
+    """This person says they can do something."""
+
+    event_id = FieldRef("SkillClaimed", "event_id", "fixed", False, False)
+    worker_id = FieldRef("SkillClaimed", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("SkillClaimed", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("SkillClaimed", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("SkillClaimed", "source", "string", False, False)
+    source_record_id = FieldRef("SkillClaimed", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("SkillClaimed", "actor_role", "enum", False, False)
+    actor_id = FieldRef("SkillClaimed", "actor_id", "string", False, False)
+    correlation_id = FieldRef("SkillClaimed", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("SkillClaimed", "supersedes", "fixed", True, False)
+    skill_id = FieldRef("SkillClaimed", "skill_id", "string", False, False)
+    level = FieldRef("SkillClaimed", "level", "enum", False, False)
+
+
+class SupportGiven:
+    """Somebody helped this person."""
+
+    event_id = FieldRef("SupportGiven", "event_id", "fixed", False, False)
+    worker_id = FieldRef("SupportGiven", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("SupportGiven", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("SupportGiven", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("SupportGiven", "source", "string", False, False)
+    source_record_id = FieldRef("SupportGiven", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("SupportGiven", "actor_role", "enum", False, False)
+    actor_id = FieldRef("SupportGiven", "actor_id", "string", False, False)
+    correlation_id = FieldRef("SupportGiven", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("SupportGiven", "supersedes", "fixed", True, False)
+    support_id = FieldRef("SupportGiven", "support_id", "string", False, False)
+    kind = FieldRef("SupportGiven", "kind", "enum", False, False)
+    started_by = FieldRef("SupportGiven", "started_by", "enum", False, False)
+    minutes = FieldRef("SupportGiven", "minutes", "int", True, False)
+
+
+class TrainingAcknowledged:
+    """The employer has seen that this person finished a course."""
+
+    event_id = FieldRef("TrainingAcknowledged", "event_id", "fixed", False, False)
+    worker_id = FieldRef("TrainingAcknowledged", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("TrainingAcknowledged", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("TrainingAcknowledged", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("TrainingAcknowledged", "source", "string", False, False)
+    source_record_id = FieldRef("TrainingAcknowledged", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("TrainingAcknowledged", "actor_role", "enum", False, False)
+    actor_id = FieldRef("TrainingAcknowledged", "actor_id", "string", False, False)
+    correlation_id = FieldRef("TrainingAcknowledged", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("TrainingAcknowledged", "supersedes", "fixed", True, False)
+    enrolment_id = FieldRef("TrainingAcknowledged", "enrolment_id", "string", False, False)
+    course_id = FieldRef("TrainingAcknowledged", "course_id", "string", False, False)
+    employer_id = FieldRef("TrainingAcknowledged", "employer_id", "string", False, False)
+
+
+class TrainingCompleted:
+    """This person reached the end of a course."""
+
+    event_id = FieldRef("TrainingCompleted", "event_id", "fixed", False, False)
+    worker_id = FieldRef("TrainingCompleted", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("TrainingCompleted", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("TrainingCompleted", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("TrainingCompleted", "source", "string", False, False)
+    source_record_id = FieldRef("TrainingCompleted", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("TrainingCompleted", "actor_role", "enum", False, False)
+    actor_id = FieldRef("TrainingCompleted", "actor_id", "string", False, False)
+    correlation_id = FieldRef("TrainingCompleted", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("TrainingCompleted", "supersedes", "fixed", True, False)
+    enrolment_id = FieldRef("TrainingCompleted", "enrolment_id", "string", False, False)
+    course_id = FieldRef("TrainingCompleted", "course_id", "string", False, False)
+    provider_id = FieldRef("TrainingCompleted", "provider_id", "string", False, False)
+    result = FieldRef("TrainingCompleted", "result", "enum", False, False)
+    score = FieldRef("TrainingCompleted", "score", "double", True, False)
+
+
+class TrainingEnrolled:
+    """This person has a place in a course."""
+
+    event_id = FieldRef("TrainingEnrolled", "event_id", "fixed", False, False)
+    worker_id = FieldRef("TrainingEnrolled", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("TrainingEnrolled", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("TrainingEnrolled", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("TrainingEnrolled", "source", "string", False, False)
+    source_record_id = FieldRef("TrainingEnrolled", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("TrainingEnrolled", "actor_role", "enum", False, False)
+    actor_id = FieldRef("TrainingEnrolled", "actor_id", "string", False, False)
+    correlation_id = FieldRef("TrainingEnrolled", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("TrainingEnrolled", "supersedes", "fixed", True, False)
+    enrolment_id = FieldRef("TrainingEnrolled", "enrolment_id", "string", False, False)
+    course_id = FieldRef("TrainingEnrolled", "course_id", "string", False, False)
+    provider_id = FieldRef("TrainingEnrolled", "provider_id", "string", False, False)
+
+
+class TrainingExited:
+    """This person left a course before its end."""
+
+    event_id = FieldRef("TrainingExited", "event_id", "fixed", False, False)
+    worker_id = FieldRef("TrainingExited", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("TrainingExited", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("TrainingExited", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("TrainingExited", "source", "string", False, False)
+    source_record_id = FieldRef("TrainingExited", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("TrainingExited", "actor_role", "enum", False, False)
+    actor_id = FieldRef("TrainingExited", "actor_id", "string", False, False)
+    correlation_id = FieldRef("TrainingExited", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("TrainingExited", "supersedes", "fixed", True, False)
+    enrolment_id = FieldRef("TrainingExited", "enrolment_id", "string", False, False)
+    course_id = FieldRef("TrainingExited", "course_id", "string", False, False)
+    provider_id = FieldRef("TrainingExited", "provider_id", "string", False, False)
+    reason = FieldRef("TrainingExited", "reason", "enum", False, False)
+    day_known = FieldRef("TrainingExited", "day_known", "boolean", False, False)
+
+
+class TrainingOffered:
+    """Somebody offered this person a place in a course."""
+
+    event_id = FieldRef("TrainingOffered", "event_id", "fixed", False, False)
+    worker_id = FieldRef("TrainingOffered", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("TrainingOffered", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("TrainingOffered", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("TrainingOffered", "source", "string", False, False)
+    source_record_id = FieldRef("TrainingOffered", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("TrainingOffered", "actor_role", "enum", False, False)
+    actor_id = FieldRef("TrainingOffered", "actor_id", "string", False, False)
+    correlation_id = FieldRef("TrainingOffered", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("TrainingOffered", "supersedes", "fixed", True, False)
+    enrolment_id = FieldRef("TrainingOffered", "enrolment_id", "string", False, False)
+    course_id = FieldRef("TrainingOffered", "course_id", "string", False, False)
+    provider_id = FieldRef("TrainingOffered", "provider_id", "string", False, False)
+
+
+class TrainingProgressed:
+    """This person worked on a course."""
+
+    event_id = FieldRef("TrainingProgressed", "event_id", "fixed", False, False)
+    worker_id = FieldRef("TrainingProgressed", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("TrainingProgressed", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("TrainingProgressed", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("TrainingProgressed", "source", "string", False, False)
+    source_record_id = FieldRef("TrainingProgressed", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("TrainingProgressed", "actor_role", "enum", False, False)
+    actor_id = FieldRef("TrainingProgressed", "actor_id", "string", False, False)
+    correlation_id = FieldRef("TrainingProgressed", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("TrainingProgressed", "supersedes", "fixed", True, False)
+    enrolment_id = FieldRef("TrainingProgressed", "enrolment_id", "string", False, False)
+    course_id = FieldRef("TrainingProgressed", "course_id", "string", False, False)
+    activity_id = FieldRef("TrainingProgressed", "activity_id", "string", True, False)
+    verb = FieldRef("TrainingProgressed", "verb", "string", False, False)
+    progress = FieldRef("TrainingProgressed", "progress", "double", True, False)
+
+
+class WageChanged:
+    """This person's pay changed."""
+
+    event_id = FieldRef("WageChanged", "event_id", "fixed", False, False)
+    worker_id = FieldRef("WageChanged", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("WageChanged", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("WageChanged", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("WageChanged", "source", "string", False, False)
+    source_record_id = FieldRef("WageChanged", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("WageChanged", "actor_role", "enum", False, False)
+    actor_id = FieldRef("WageChanged", "actor_id", "string", False, False)
+    correlation_id = FieldRef("WageChanged", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("WageChanged", "supersedes", "fixed", True, False)
+    employment_id = FieldRef("WageChanged", "employment_id", "string", False, False)
+    employer_id = FieldRef("WageChanged", "employer_id", "string", False, False)
+    wage_amount = FieldRef("WageChanged", "wage_amount", "decimal", True, False)
+    wage_currency = FieldRef("WageChanged", "wage_currency", "string", True, False)
+    wage_period = FieldRef("WageChanged", "wage_period", "enum", False, False)
+
+
+class WorkerRegistered:
+    """A person has a record here."""
+
+    event_id = FieldRef("WorkerRegistered", "event_id", "fixed", False, False)
+    worker_id = FieldRef("WorkerRegistered", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("WorkerRegistered", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("WorkerRegistered", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("WorkerRegistered", "source", "string", False, False)
+    source_record_id = FieldRef("WorkerRegistered", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("WorkerRegistered", "actor_role", "enum", False, False)
+    actor_id = FieldRef("WorkerRegistered", "actor_id", "string", False, False)
+    correlation_id = FieldRef("WorkerRegistered", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("WorkerRegistered", "supersedes", "fixed", True, False)
+    display_name = FieldRef("WorkerRegistered", "display_name", "bytes", True, True)
+    contact_email = FieldRef("WorkerRegistered", "contact_email", "bytes", True, True)
+    language = FieldRef("WorkerRegistered", "language", "string", True, False)
