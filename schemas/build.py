@@ -22,8 +22,10 @@ GENERATED = '"""Generated from the .avsc files by `make events`. Do not edit."""
 STRUCTURE = {"type", "name", "fields", "symbols", "items", "size", "default", "logicalType"}
 STRUCTURE |= {"precision", "scale", "namespace"}
 CATEGORIES = frozenset(
-    "identity demographic training credential skill experience support promise opportunity "
-    "employment wage consent directory envelope".split()
+    {
+        *("identity", "demographic", "training", "credential", "skill", "experience", "support"),
+        *("promise", "opportunity", "employment", "wage", "consent", "directory", "envelope"),
+    }
 )
 
 
@@ -79,7 +81,8 @@ def check_compatible(schema: Mapping[str, Any], earlier: Mapping[str, Any], vers
 
     new, old = (parse(json.dumps(structure(s))) for s in (schema, earlier))
     for reader, writer, said in ((new, old, "cannot read"), (old, new, "cannot be read by")):
-        result = ReaderWriterCompatibilityChecker().get_compatibility(reader, writer)
+        checker = ReaderWriterCompatibilityChecker()  # type: ignore[no-untyped-call]
+        result = checker.get_compatibility(reader, writer)
         if result.compatibility is not SchemaCompatibilityType.compatible:
             places = ", ".join(sorted(result.locations)) or "the record"
             reasons = "; ".join(sorted(result.messages))
@@ -155,7 +158,7 @@ def python_type(field: FieldType, raw: Mapping[str, Any]) -> str:
 def limits_of(field: FieldType, raw: Mapping[str, Any]) -> str:
     parts = []
     if field.pattern is not None:
-        parts.append(f"pattern=r\"{field.pattern}\"")
+        parts.append(f'pattern=r"{field.pattern}"')
     elif field.kind == "string":
         parts.append(f"min_length=1, max_length={raw.get('max_length', 200)}")
     elif field.plain == "string":
@@ -196,9 +199,13 @@ def models_source(schemas: list[dict[str, Any]]) -> str:
 
 
 def events_source(schemas: list[dict[str, Any]]) -> str:
-    parts = [GENERATED, "from __future__ import annotations\n", "from schemas.fields import FieldRef\n"]
+    parts = [
+        GENERATED,
+        "from __future__ import annotations\n",
+        "from schemas.fields import FieldRef\n",
+    ]
     for schema in schemas:
-        lines = [f'\nclass {schema["name"]}:', f'    """{schema["doc"]}"""', ""]
+        lines = [f"\nclass {schema['name']}:", f'    """{schema["doc"]}"""', ""]
         for raw in schema["fields"]:
             field = field_type(raw)
             args = f'"{schema["name"]}", "{field.name}", "{field.kind}"'

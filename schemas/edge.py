@@ -38,16 +38,16 @@ class StoryEvent(EdgeEvent):
     """An event about a person: `worker_id`, or the sender's own number for the person."""
 
     worker_id: UUID | None = None
-    source_record_id: (
-        Annotated[str, StringConstraints(min_length=1, max_length=200)] | None
-    ) = None
+    source_record_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     correlation_id: UUID | None = None
     supersedes: UUID | None = None
 
     @model_validator(mode="after")
     def _somebody(self) -> StoryEvent:
         if self.worker_id is None and self.source_record_id is None:
-            raise ValueError("give worker_id or source_record_id, so that we know who this is about")
+            raise ValueError(
+                "give worker_id or source_record_id: who is this about?"
+            )
         return self
 
 

@@ -1,0 +1,1 @@
+"""The shared library: events, consent, errors, Kafka, PostgreSQL."""

@@ -1,0 +1,24 @@
+"""Identifiers: random in time order, or made from what the sender already has."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid5
+
+import uuid_utils
+
+_EVENTS = UUID("6f1b1f6e-5d0c-5a0e-9c39-7a8b5c3d2e10")
+
+
+def new_id() -> UUID:
+    """A UUIDv7: random, and sorted by the time it was made."""
+    return UUID(bytes=uuid_utils.uuid7().bytes)
+
+
+def event_id_of(source: str, source_event_id: str) -> UUID:
+    """The same sender's same event always has the same id (UUIDv5 of both), so a re-send is seen."""
+    return uuid5(_EVENTS, f"{source}\x1f{source_event_id}")
+
+
+def derived_id(*parts: object) -> UUID:
+    """An id that follows from other ids, for events that a crash may make us emit again."""
+    return uuid5(_EVENTS, "\x1e".join(str(part) for part in parts))

@@ -1,0 +1,63 @@
+"""PostgreSQL: the pool, and schema files applied once at a time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from services.common.errors import DependencyDown
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    from services.common.settings import Settings
+
+    Pool = asyncpg.Pool[asyncpg.Record]
+    Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+
+# Any of these means that the server is away, not that the statement is wrong.
+AWAY = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+    TimeoutError,
+)
+_APPLY_LOCK = 7_402_266
+
+
+@asynccontextmanager
+async def open_pool(settings: Settings, *, most: int = 10) -> AsyncIterator[Pool]:
+    """A pool of connections. Raises DependencyDown when PostgreSQL does not answer."""
+    try:
+        pool = await asyncpg.create_pool(
+            settings.database_url.get_secret_value(),
+            min_size=1,
+            max_size=most,
+            command_timeout=60,
+            timeout=10,
+            server_settings={"application_name": "throughline", "timezone": "UTC"},
+        )
+    except AWAY as error:
+        raise DependencyDown("PostgreSQL does not answer") from error
+    async with pool:
+        yield pool
+
+
+async def apply_sql(pool: Pool, sql: str) -> None:
+    """Run an idempotent script (CREATE … IF NOT EXISTS), one process at a time."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _APPLY_LOCK)
+        await connection.execute(sql)
+
+
+async def apply_schema(pool: Pool, package: str) -> None:
+    """Apply `schema.sql` of a package, such as `services.consent`."""
+    await apply_sql(pool, resources.files(package).joinpath("schema.sql").read_text())

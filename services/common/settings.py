@@ -1,0 +1,32 @@
+"""Settings every service shares, read once at start from the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, PositiveInt, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Where Kafka, PostgreSQL and the vault's master key are. A bad value stops the start."""
+
+    model_config = SettingsConfigDict(frozen=True)
+
+    kafka_bootstrap: str = "127.0.0.1:9092"
+    database_url: SecretStr = SecretStr("postgresql://postgres@127.0.0.1:5432/postgres")
+    topic_prefix: str = Field(default="workforce.", pattern=r"^[a-z0-9._-]{1,100}$")
+    partitions: PositiveInt = 24
+    replication_factor: PositiveInt = 1
+    vault_dir: Path = Path(".throughline/vault")
+    public_url: str = "http://127.0.0.1:8080"
+    # The marked demo log-in of the portal; off unless the launcher turns it on.
+    demo: bool = False
+    # Receivers on loopback or private addresses are refused unless this is on.
+    allow_private_receivers: bool = False
+    log_level: str = Field(default="info", pattern="^(crit|error|warn|info|debug)$")
+    otlp_endpoint: str | None = None
+
+    def topic(self, name: str) -> str:
+        """The topic's full name: `topic("stories")` is `workforce.stories` by default."""
+        return f"{self.topic_prefix}{name}"

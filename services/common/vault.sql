@@ -1,0 +1,36 @@
+-- What can't be derived from the log: keys, blind indexes, secrets of systems. Back it up apart.
+CREATE SCHEMA IF NOT EXISTS vault;
+
+CREATE TABLE IF NOT EXISTS vault.access_key (
+    key_id text PRIMARY KEY,
+    secret_sha256 bytea NOT NULL,
+    role text NOT NULL,
+    subject text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    revoked_at timestamptz
+);
+
+-- One data key per worker and part of the record, wrapped by the master key.
+CREATE TABLE IF NOT EXISTS vault.worker_key (
+    key_id uuid PRIMARY KEY,
+    worker_id uuid NOT NULL,
+    category text NOT NULL,
+    wrapped bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (worker_id, category)
+);
+
+-- Whose record it is, by a keyed hash of the source's own number for the person.
+CREATE TABLE IF NOT EXISTS vault.source_record (
+    source text NOT NULL,
+    record_index bytea NOT NULL,
+    worker_id uuid NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (source, record_index)
+);
+
+CREATE TABLE IF NOT EXISTS vault.connection_secret (
+    connection_id text PRIMARY KEY,
+    sealed bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);

@@ -1,0 +1,149 @@
+"""One Kafka and one PostgreSQL for the whole session; a fresh prefix and database per test.
+
+`KAFKA_BOOTSTRAP` and `DATABASE_URL` point the tests at servers that already run.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+from aiokafka import AIOKafkaProducer
+from asgi_lifespan import LifespanManager
+from pydantic import SecretStr
+
+from services.common.access import Role, issue_key
+from services.common.http import build_app
+from services.common.kafka import open_producer
+from services.common.postgres import Pool, open_pool
+from services.common.settings import Settings
+from services.common.setup import initialise
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("throughline")
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(data_dir: Path) -> Iterator[str]:
+    """Where Kafka is: the one that `KAFKA_BOOTSTRAP` names, or one of our own."""
+    if given := os.environ.get("KAFKA_BOOTSTRAP"):
+        yield given
+        return
+    from services.launcher.kafka import LocalKafka
+
+    kafka = LocalKafka(data_dir / "kafka")
+    kafka.start()
+    yield kafka.bootstrap
+    kafka.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(data_dir: Path) -> Iterator[str]:
+    """Where PostgreSQL is: the one that `DATABASE_URL` names, or one of our own."""
+    if given := os.environ.get("DATABASE_URL"):
+        yield given
+        return
+    from services.launcher.postgres import LocalPostgres
+
+    postgres = LocalPostgres(data_dir / "postgres")
+    postgres.start()
+    yield postgres.url
+    postgres.stop()
+
+
+def _with_database(url: str, name: str) -> str:
+    head, _, query = url.partition("?")
+    base = head.rsplit("/", 1)[0] if head.count("/") > 2 else head
+    return f"{base}/{name}" + (f"?{query}" if query else "")
+
+
+@pytest.fixture
+async def database_url(postgres_url: str) -> AsyncIterator[str]:
+    """A database of the test's own, dropped afterwards."""
+    name = f"t_{secrets.token_hex(6)}"
+    admin = await asyncpg.connect(postgres_url)
+    try:
+        await admin.execute(f"CREATE DATABASE {name}")
+        yield _with_database(postgres_url, name)
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await admin.close()
+
+
+@pytest.fixture
+async def settings(kafka_bootstrap: str, database_url: str, tmp_path: Path) -> Settings:
+    """Settings of a hub of the test's own, with topics and tables made."""
+    made = Settings(
+        kafka_bootstrap=kafka_bootstrap,
+        database_url=SecretStr(database_url),
+        topic_prefix=f"t{secrets.token_hex(4)}.",
+        partitions=4,
+        vault_dir=tmp_path / "vault",
+        demo=True,
+        allow_private_receivers=True,
+    )
+    await initialise(made)
+    return made
+
+
+@pytest.fixture
+def environment(settings: Settings) -> dict[str, str]:
+    """The same settings for a process of its own."""
+    return {
+        **os.environ,
+        "KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+        "TOPIC_PREFIX": settings.topic_prefix,
+        "PARTITIONS": str(settings.partitions),
+        "VAULT_DIR": str(settings.vault_dir),
+        "DEMO": "true",
+        "ALLOW_PRIVATE_RECEIVERS": "true",
+    }
+
+
+@pytest.fixture
+async def pool(settings: Settings) -> AsyncIterator[Pool]:
+    async with open_pool(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
+    async with open_producer(settings) as opened:
+        yield opened
+
+
+class Hub:
+    """The HTTP services in this process, and keys to call them with."""
+
+    def __init__(self, http: httpx.AsyncClient, pool: Pool) -> None:
+        self.http = http
+        self.pool = pool
+
+    async def key(self, role: Role, subject: str) -> dict[str, str]:
+        """Headers of a fresh key for an organisation or a worker."""
+        return {"Authorization": f"Bearer {await issue_key(self.pool, role, subject)}"}
+
+
+@pytest.fixture
+async def hub(settings: Settings, pool: Pool, request: pytest.FixtureRequest) -> AsyncIterator[Hub]:
+    """The services that the test's module names in `SERVICES`, without a socket."""
+    from importlib import import_module
+
+    names = getattr(request.module, "SERVICES", ("ingest", "consent", "portal"))
+    app = build_app(
+        [import_module(f"services.{name}.__main__").service() for name in names], settings
+    )
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(LifespanManager(app, startup_timeout=30))
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        http = httpx.AsyncClient(transport=transport, base_url="http://hub.test")
+        yield Hub(await stack.enter_async_context(http), pool)
