@@ -45,9 +45,7 @@ class StoryEvent(EdgeEvent):
     @model_validator(mode="after")
     def _somebody(self) -> StoryEvent:
         if self.worker_id is None and self.source_record_id is None:
-            raise ValueError(
-                "give worker_id or source_record_id: who is this about?"
-            )
+            raise ValueError("give worker_id or source_record_id: who is this about?")
         return self
 
 

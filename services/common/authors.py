@@ -76,7 +76,5 @@ def may_author(role: Role, event_type: str) -> bool:
 
 def check_complete() -> None:
     """Raise ValueError when the matrix and the catalogue name different event types."""
-    if MATRIX.keys() != event_types().keys():
-        raise ValueError(
-            f"author matrix and catalogue differ: {MATRIX.keys() ^ event_types().keys()}"
-        )
+    if differ := MATRIX.keys() ^ event_types().keys():
+        raise ValueError(f"author matrix and catalogue differ: {', '.join(sorted(differ))}")

@@ -15,7 +15,7 @@ def new_id() -> UUID:
 
 
 def event_id_of(source: str, source_event_id: str) -> UUID:
-    """The same sender's same event always has the same id (UUIDv5 of both), so a re-send is seen."""
+    """UUIDv5 of both: a sender's same event always has the same id, so a re-send is seen."""
     return uuid5(_EVENTS, f"{source}\x1f{source_event_id}")
 
 
