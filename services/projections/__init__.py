@@ -1,0 +1,1 @@
+"""Builds every read-model table from the log, in columns, exactly once."""

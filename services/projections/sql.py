@@ -1,0 +1,194 @@
+"""The SQL that follows from a declaration: tables, staging tables, and the merge of a batch.
+
+Every name in it comes from the declaration or from a checked setting, never from an event.
+"""
+
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from services.projections.declaration import Projection, Stream
+from services.projections.layout import Column, Layout, layout_of
+
+# Room on each page for the next version of a row, so that an update touches no index.
+FILL_FACTOR = 80
+
+_LOGS = """
+CREATE TABLE IF NOT EXISTS {schema}.story (
+    worker_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    log_offset bigint NOT NULL,
+    partition integer NOT NULL,
+    schema_id integer NOT NULL,
+    topic text NOT NULL,
+    event_type text NOT NULL,
+    category text NOT NULL,
+    source text NOT NULL,
+    payload bytea NOT NULL,
+    PRIMARY KEY (worker_id, event_id)
+);
+COMMENT ON TABLE {schema}.story IS
+    'Every event about a person, once. payload is the Avro datum; sealed fields are still sealed.';
+CREATE INDEX IF NOT EXISTS story_newest ON {schema}.story (worker_id, occurred_at);
+
+CREATE TABLE IF NOT EXISTS {schema}.directory_event (
+    organization_id text NOT NULL,
+    event_id uuid NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    log_offset bigint NOT NULL,
+    partition integer NOT NULL,
+    schema_id integer NOT NULL,
+    topic text NOT NULL,
+    event_type text NOT NULL,
+    category text NOT NULL,
+    source text NOT NULL,
+    payload bytea NOT NULL,
+    PRIMARY KEY (organization_id, event_id)
+);
+COMMENT ON TABLE {schema}.directory_event IS 'Every event about an organisation, once.';
+"""
+
+_BOOKKEEPING = """
+CREATE TABLE IF NOT EXISTS {schema}.stream_position (
+    topic text NOT NULL,
+    partition integer NOT NULL,
+    next_offset bigint NOT NULL,
+    advanced_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (topic, partition)
+) WITH (fillfactor = 20);
+COMMENT ON TABLE {schema}.stream_position IS
+    'The tables hold every record before next_offset. Topics are named without their prefix.';
+
+CREATE TABLE IF NOT EXISTS {schema}.parked (
+    topic text NOT NULL,
+    partition integer NOT NULL,
+    log_offset bigint NOT NULL,
+    owner bytea,
+    worker_id uuid,
+    reason text NOT NULL,
+    key bytea,
+    value bytea,
+    headers jsonb NOT NULL,
+    parked_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (topic, partition, log_offset)
+);
+COMMENT ON TABLE {schema}.parked IS
+    'Records that could not be read, and later records of the same owner, which wait in order.';
+CREATE INDEX IF NOT EXISTS parked_owner ON {schema}.parked (owner);
+CREATE INDEX IF NOT EXISTS parked_worker ON {schema}.parked (worker_id);
+
+CREATE TABLE IF NOT EXISTS {schema}.declaration (
+    fingerprint text NOT NULL PRIMARY KEY,
+    made_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE {schema}.declaration IS 'What the tables were made from.';
+"""
+
+
+def schema_ddl(schema: str, projections: Iterable[type[Projection]]) -> str:
+    """All tables of the read model in one idempotent script."""
+    parts = [f"CREATE SCHEMA IF NOT EXISTS {schema};"]
+    parts += [part.format(schema=schema) for part in (_LOGS, _BOOKKEEPING)]
+    parts += [table_ddl(schema, layout_of(projection)) for projection in projections]
+    return "\n".join(parts)
+
+
+def fingerprint(projections: Iterable[type[Projection]]) -> str:
+    """Changes when the tables of another declaration would hold something else."""
+    parts = [table_ddl("read", layout_of(projection)) for projection in projections]
+    parts += [merge(layout_of(projection), "read") for projection in projections]
+    parts += [
+        f"{name}.{column} {[str(field) for field in declared.fields]} {declared.where}"
+        for projection in projections
+        for name in [projection.table]
+        for column, declared in projection.columns.items()
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def table_ddl(schema: str, layout: Layout) -> str:
+    """The table of one projection with its indexes."""
+    columns = [f"{name} {kind.sql} NOT NULL" for name, kind in layout.keys.items()]
+    columns += [_column_ddl(column) for column in layout.columns]
+    columns += [f"{order} bytea" for order in sorted(layout.orders)]
+    body = ",\n    ".join([*columns, f"PRIMARY KEY ({', '.join(layout.keys)})"])
+    title = (layout.projection.__doc__ or "").strip().replace("'", "''")
+    indexes = [
+        f"CREATE INDEX IF NOT EXISTS {layout.table}_{'_'.join(index)}"
+        f" ON {schema}.{layout.table} ({', '.join(index)});"
+        for index in layout.projection.indexes
+    ]
+    return "\n".join(
+        [
+            f"CREATE TABLE IF NOT EXISTS {schema}.{layout.table} (",
+            f"    {body}",
+            f") WITH (fillfactor = {FILL_FACTOR});",
+            f"COMMENT ON TABLE {schema}.{layout.table} IS '{title}';",
+            *indexes,
+        ]
+    )
+
+
+def _column_ddl(column: Column) -> str:
+    default = f" NOT NULL DEFAULT {column.default}" if column.default is not None else ""
+    return f"{column.name} {column.type.sql}{default}"
+
+
+def staging_ddl(layout: Layout) -> str:
+    """The session's own table that a batch is copied to before it is merged."""
+    columns = ", ".join(f"{name} {kind.sql}" for name, kind in layout.types.items())
+    return (
+        f"CREATE TEMP TABLE IF NOT EXISTS stage_{layout.table} ({columns}) ON COMMIT DELETE ROWS;"
+    )
+
+
+def merge(layout: Layout, schema: str) -> str:
+    """Merge the staged rows into the table: new rows are inserted, known rows combined."""
+    names = ", ".join(layout.types)
+    changes = [f"{column.name} = {_combined(column)}" for column in layout.columns]
+    changes += [
+        f"{order} = {_COMBINE[column.rule]}(t.{order}, excluded.{order})"
+        for order, column in sorted(layout.orders.items())
+    ]
+    return (
+        f"INSERT INTO {schema}.{layout.table} AS t ({names})\n"
+        f"SELECT {names} FROM stage_{layout.table}\n"
+        f"ON CONFLICT ({', '.join(layout.keys)}) DO UPDATE SET\n    " + ",\n    ".join(changes)
+    )
+
+
+# PostgreSQL's GREATEST and LEAST leave nulls out.
+_COMBINE = {"latest": "GREATEST", "earliest": "LEAST", "greatest": "GREATEST", "least": "LEAST"}
+_BEATS = {"latest": ">", "earliest": "<"}
+
+
+def _combined(column: Column) -> str:
+    """The value that a stored (t) and a staged (excluded) value make together."""
+    stored, staged = f"t.{column.name}", f"excluded.{column.name}"
+    if column.order:
+        known, new = f"t.{column.order}", f"excluded.{column.order}"
+        newer = f"{known} IS NULL OR {new} {_BEATS[column.rule]} {known}"
+        return f"CASE WHEN {newer} THEN {staged} ELSE {stored} END"
+    if column.rule == "sum":
+        return f"{stored} + {staged}"
+    if column.rule == "exists":
+        return f"{stored} OR {staged}"
+    if column.rule == "union":
+        both = f"unnest({stored} || {staged}) AS u (code)"
+        union = f'ARRAY(SELECT DISTINCT code COLLATE "C" FROM {both} ORDER BY 1)'
+        return f"CASE WHEN {staged} <@ {stored} THEN {stored} ELSE {union} END"
+    return f"{_COMBINE[column.rule]}({stored}, {staged})"
+
+
+def log_staging_ddl(stream: Stream, schema: str) -> str:
+    """The session's own table that a batch with repeats is copied to before it is sifted."""
+    return (
+        f"CREATE TEMP TABLE IF NOT EXISTS stage_{stream.log}"
+        f" (LIKE {schema}.{stream.log}) ON COMMIT DELETE ROWS;"
+    )
