@@ -21,7 +21,7 @@ async def initialise(settings: Settings) -> None:
     async with open_pool(settings, most=2) as pool:
         await apply_sql(pool, resources.files("services.common").joinpath("vault.sql").read_text())
         for name in WITH_TABLES:
-            if find_spec(f"services.{name}") is None:
+            if not (find_spec(f"services.{name}") and find_spec(f"services.{name}.__main__")):
                 continue
             # By name, for this library may not import the services above it.
             await import_module(f"services.{name}.__main__").initialise(pool)
