@@ -1,0 +1,1 @@
+"""Runs Kafka, PostgreSQL and the services on one machine, without Docker."""
