@@ -1,0 +1,1 @@
+"""Grants, withdrawals, requests and who saw what: the worker decides here."""

@@ -1,0 +1,45 @@
+"""Wires the consent service."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+
+from services.common.clock import utc_now
+from services.common.http import HttpService
+from services.common.postgres import Pool, apply_schema
+from services.common.revocations import restore
+from services.consent.routes import router
+from services.consent.settings import ConsentSettings
+from services.consent.store import ConsentStore
+from services.consent.withdrawal import Withdrawals
+
+
+async def initialise(pool: Pool) -> None:
+    await apply_schema(pool, "services.consent")
+
+
+@contextlib.asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Put lost revocations back, then serve; withdrawals the log missed are sent on and on."""
+    state, own = app.state, ConsentSettings()
+    await restore(state.settings, state.pool)
+    state.consent_settings = own
+    state.consent_store = ConsentStore(state.pool)
+    state.withdrawals = Withdrawals(
+        state.consent_store, state.producer, state.settings, own, utc_now
+    )
+    redrive = asyncio.create_task(state.withdrawals.redrive(), name="redrive withdrawals")
+    try:
+        yield
+    finally:
+        redrive.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await redrive
+
+
+def service() -> HttpService:
+    return HttpService("consent", router=router, lifespan=lifespan)

@@ -1,0 +1,200 @@
+"""HTTP of the consent service."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse
+
+from services.common.access import Principal, Role, caller
+from services.common.clock import utc_now
+from services.common.emit import Actor, publish, stored
+from services.common.errors import Problem, not_found
+from services.common.ids import new_id
+from services.common.positions import parse_after, wait_until_read
+from services.consent import handlers, pages
+from services.consent.requests import AccessRequest, GrantOrder
+from services.consent.settings import ConsentSettings
+from services.consent.store import ConsentStore
+from services.consent.withdrawal import Withdrawals
+from services.consent.wording import newest, wordings
+
+router = APIRouter(prefix="/v1", tags=["consent"])
+Caller = Annotated[Principal, Depends(caller)]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
+
+def consent_store(request: Request) -> ConsentStore:
+    store: ConsentStore = request.app.state.consent_store
+    return store
+
+
+def withdrawals(request: Request) -> Withdrawals:
+    found: Withdrawals = request.app.state.withdrawals
+    return found
+
+
+def own_settings(request: Request) -> ConsentSettings:
+    settings: ConsentSettings = request.app.state.consent_settings
+    return settings
+
+
+Store = Annotated[ConsentStore, Depends(consent_store)]
+Own = Annotated[ConsentSettings, Depends(own_settings)]
+
+
+@router.get("/consent-wording")
+async def wording(language: str = "en", version: str | None = None) -> dict[str, Any]:
+    """The words to show before a grant, with their SHA-256; the newest by default."""
+    found = wordings().get((version, language)) if version else newest(language)
+    if found is None:
+        raise not_found("wording")
+    return {
+        "version": found.version,
+        "language": found.language,
+        "sha256": found.sha256,
+        "words": found.words,
+    }
+
+
+@router.post("/access-requests", status_code=202)
+async def request_access(
+    order: AccessRequest, request: Request, who: Caller, store: Store, own: Own
+) -> dict[str, Any]:
+    """Ask a person to share. The same request_id again is the same request."""
+    asked = handlers.ask(
+        order,
+        str(order.request_id or new_id()),
+        await _person(order, request, store, who.organization_id),
+        who.organization_id,
+        longest=own.longest_request,
+        now=utc_now(),
+    )
+    kept, event, position = await store.reserve_request(asked, asked.event(Actor.of(who)))
+    if not kept.same_as(asked):
+        raise handlers.conflict("request")
+    if position is None:
+        app = request.app.state
+        at = await publish(app.producer, app.settings, stored(event, kept.worker_id.bytes))
+        position = str(at)
+        await store.request_published(kept.request_id, position)
+    return {"request_id": kept.request_id, "position": position}
+
+
+async def _person(
+    order: AccessRequest, request: Request, store: ConsentStore, organization_id: str
+) -> UUID:
+    """Who is asked. Raises Problem 404."""
+    if order.source_record_id is not None:
+        index = request.app.state.vault.blind_index(organization_id, order.source_record_id)
+        found = await store.worker_of_record(organization_id, index)
+    else:
+        known = order.worker_id is not None and await store.is_worker(order.worker_id)
+        found = order.worker_id if known else None
+    if found is None:
+        raise not_found("worker")
+    return found
+
+
+@router.get("/access-requests")
+async def access_requests(
+    request: Request, who: Caller, store: Store, limit: Limit = 100, after: str | None = None
+) -> dict[str, Any]:
+    """A worker's requests to answer, or the ones that an organisation made, newest first."""
+    await wait_until_read(request.app.state.pool, parse_after(after))
+    if who.role is Role.WORKER:
+        rows = await store.requests_to_worker(who.worker_id, limit)
+    else:
+        rows = await store.requests_of_recipient(who.organization_id, limit)
+    now = utc_now()
+    return {"requests": [pages.request_row(row, who, request.app.state.vault, now) for row in rows]}
+
+
+@router.post("/access-requests/{request_id}/decline", status_code=202)
+async def decline(request_id: str, request: Request, who: Caller, store: Store) -> dict[str, Any]:
+    """Say no. Nothing was shared by the request."""
+    found = await store.request(who.worker_id, request_id)
+    if found is None:
+        raise not_found("request")
+    position = found["declined_position"]
+    if position is None:
+        now = utc_now()
+        event = handlers.decline(request_id, who.worker_id, found["recipient_id"], now=now)
+        position = str(await publish(request.app.state.producer, request.app.state.settings, event))
+        await store.declined(request_id, now, position)
+    return {"request_id": request_id, "position": position}
+
+
+@router.post("/grants", status_code=201)
+async def give(
+    order: GrantOrder, request: Request, who: Caller, store: Store, own: Own
+) -> dict[str, Any]:
+    """Agree. The same grant_id again is the same grant; without one, each call is a new grant."""
+    worker_id = who.worker_id
+    kept = await store.given(order.grant_id) if order.grant_id else None
+    if kept is None:
+        if not await store.is_registered(order.recipient_id):
+            raise handlers.invalid(
+                "recipient_id", "there is no such organisation", "Use an id from the directory."
+            )
+        kept = handlers.grant(
+            order, order.grant_id or new_id(), worker_id, longest=own.longest_grant, now=utc_now()
+        )
+    kept, event, position = await store.reserve_grant(kept, kept.event())
+    if not kept.answers(order, worker_id):
+        raise handlers.conflict("grant")
+    if await store.revoked(kept.grant_id):
+        raise Problem(409, "withdrawn", "This grant was withdrawn. Give a new one.")
+    if position is None:
+        app = request.app.state
+        position = str(await publish(app.producer, app.settings, stored(event, worker_id.bytes)))
+        await store.grant_published(kept.grant_id, position)
+    return {**pages.grant_answer(kept), "position": position}
+
+
+@router.get("/grants")
+async def grants(
+    request: Request, who: Caller, store: Store, limit: Limit = 100, after: str | None = None
+) -> dict[str, Any]:
+    """A worker's own grants, or the ones to the caller's organisation, newest first."""
+    await wait_until_read(request.app.state.pool, parse_after(after))
+    if who.role is Role.WORKER:
+        rows = await store.grants_of_worker(who.worker_id, limit)
+    else:
+        rows = await store.grants_to_recipient(who.organization_id, limit)
+    now = utc_now()
+    return {"grants": [pages.grant_row(row, who, request.app.state.vault, now) for row in rows]}
+
+
+@router.delete("/grants/{grant_id}")
+async def withdraw(
+    grant_id: UUID,
+    who: Caller,
+    ending: Annotated[Withdrawals, Depends(withdrawals)],
+    channel: Literal["API", "PORTAL"] = "API",
+) -> dict[str, Any]:
+    """Stop sharing. When this answers, nothing more is sent under the grant."""
+    revocation, position = await ending.withdraw(grant_id, who.worker_id, channel=channel)
+    return {
+        "grant_id": str(grant_id),
+        "state": "withdrawn",
+        "withdrawn_at": revocation.revoked_at,
+        "position": position,
+    }
+
+
+@router.get("/disclosures")
+async def disclosures(
+    request: Request,
+    who: Caller,
+    store: Store,
+    limit: Limit = 100,
+    before: str | None = None,
+    after: str | None = None,
+) -> JSONResponse:
+    """Who saw what of the caller's own record, newest first; `next` is the following page."""
+    await wait_until_read(request.app.state.pool, parse_after(after))
+    rows = await store.disclosures(who.worker_id, pages.parse_place(before), limit + 1)
+    return JSONResponse(pages.disclosure_page(rows, limit))

@@ -1,0 +1,1 @@
+"""Consent match, outbox, and the dispatcher that sends it through connectors."""
