@@ -121,7 +121,8 @@ def decode_columns(schema_id: int, datums: Sequence[bytes]) -> pl.DataFrame:
     block = _zigzag(len(datums)) + _zigzag(len(body)) + body + _SYNC
     try:
         frame = pl.read_avro(io.BytesIO(_container_header(schema_id) + block))
-    except Exception as error:
+    # Some malformed blocks panic in the reader, which is not an Exception to Python.
+    except (Exception, pl.exceptions.PanicException) as error:
         raise DoesNotDecode(f"schema {schema_id}: {error}") from error
     if frame.height != len(datums):
         raise DoesNotDecode(f"schema {schema_id}: {frame.height} rows for {len(datums)} records")

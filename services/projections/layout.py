@@ -9,7 +9,6 @@ share one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 from schemas.fields import FieldRef
 from services.projections.declaration import STORIES, Current, Merge, Projection
@@ -55,7 +54,6 @@ class Layout:
         return self.keys | values | dict.fromkeys(sorted(self.orders), BYTES)
 
 
-@cache
 def layout_of(projection: type[Projection]) -> Layout:
     """Lay out the table of a projection."""
     keys = {name: projection.key_type(name) for name in projection.key.fields}

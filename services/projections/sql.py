@@ -192,3 +192,11 @@ def log_staging_ddl(stream: Stream, schema: str) -> str:
         f"CREATE TEMP TABLE IF NOT EXISTS stage_{stream.log}"
         f" (LIKE {schema}.{stream.log}) ON COMMIT DELETE ROWS;"
     )
+
+
+def sift(stream: Stream, schema: str) -> str:
+    """Move the staged events that the log does not hold yet into it, and return their positions."""
+    return (
+        f"INSERT INTO {schema}.{stream.log} SELECT * FROM stage_{stream.log}\n"
+        "ON CONFLICT DO NOTHING RETURNING topic, partition, log_offset"
+    )

@@ -1,0 +1,126 @@
+"""Fold a batch of events into rows: one per key, each column merged as it is declared.
+
+The rows that come out are merged with the stored ones by the same rules in PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import polars as pl
+
+from services.projections.declaration import Count, Current, Exists
+from services.projections.events import ORDER
+from services.projections.layout import Column, Layout
+from services.projections.types import BYTES
+
+_AT = "_at"
+
+
+def fold(layout: Layout, by_type: Mapping[str, pl.DataFrame]) -> pl.DataFrame | None:
+    """The batch's rows of a table, sorted by key; None when no event feeds it.
+
+    `by_type` holds the events of each type as `Events.by_type` does, in any order.
+    """
+    feeds = [
+        _feed(layout, event, by_type[event])
+        for event in layout.projection.events
+        if event in by_type
+    ]
+    if not feeds:
+        return None
+    keys = list(layout.keys)
+    rows = pl.concat(feeds).drop_nulls(keys).sort(ORDER).with_row_index(_AT)
+    folded = rows.group_by(keys).agg(*_aggregates(layout)).sort(keys)
+    for column in layout.columns:
+        if column.rule == "union":
+            folded = folded.join(_collected(rows, keys, column.name), on=keys, how="left")
+    return folded.select(*_values(layout, rows))
+
+
+def _feed(layout: Layout, event: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """What the events of one type bring: keys, order, a value or null for each column, and for
+    each order column whether the event has a say."""
+    keys = [pl.col(field).alias(name) for name, field in layout.projection.key.fields.items()]
+    values = [_value(column, event).alias(column.name) for column in layout.columns]
+    says = [_says(column, event).alias(order) for order, column in layout.orders.items()]
+    return frame.select(*keys, ORDER, *values, *says)
+
+
+def _value(column: Column, event: str) -> pl.Expr:
+    field = column.merge.field_of(event)
+    if field is None:
+        return pl.lit(None, _fold_type(column))
+    if isinstance(column.merge, Count):
+        value: pl.Expr = pl.lit(1, pl.Int64)
+    elif isinstance(column.merge, Exists):
+        value = pl.lit(True)
+    elif column.rule == "union" and field.kind != "array":
+        value = pl.concat_list(field.name)
+    else:
+        value = pl.col(field.name).cast(column.type.polars)
+    condition = _condition(column, event)
+    return value if condition is None else pl.when(condition).then(value)
+
+
+def _fold_type(column: Column) -> pl.DataType:
+    return column.type.polars
+
+
+def _condition(column: Column, event: str) -> pl.Expr | None:
+    where = column.merge.where
+    if where is None or where.field.event != event:
+        return None
+    return pl.col(where.field.name) == where.value
+
+
+def _says(column: Column, event: str) -> pl.Expr:
+    """Whether the event counts for the column: it feeds it, and has a value where it must."""
+    field = column.merge.field_of(event)
+    if field is None:
+        return pl.lit(False)
+    condition = _condition(column, event)
+    says = pl.lit(True) if condition is None else condition
+    if field.nullable and not isinstance(column.merge, Current):
+        says = says & pl.col(field.name).is_not_null()
+    return says
+
+
+def _aggregates(layout: Layout) -> Iterator[pl.Expr]:
+    """Aggregates over rows in order. `_at` counts up, so the last event is the greatest `_at`."""
+    for order, column in layout.orders.items():
+        told = pl.when(pl.col(order)).then(pl.col(_AT))
+        yield (told.max() if column.rule == "latest" else told.min()).alias(order)
+    for column in layout.columns:
+        value = pl.col(column.name)
+        if column.rule == "greatest":
+            yield value.max()
+        elif column.rule == "least":
+            yield value.min()
+        elif column.rule == "sum":
+            yield value.sum()
+        elif column.rule == "exists":
+            yield value.any()
+
+
+def _collected(rows: pl.DataFrame, keys: list[str], name: str) -> pl.DataFrame:
+    """The codes seen for each key, once, sorted by their bytes."""
+    seen = rows.select(*keys, name).drop_nulls(name).explode(name).drop_nulls(name).unique()
+    return seen.sort(name).group_by(keys, maintain_order=True).agg(name)
+
+
+def _values(layout: Layout, rows: pl.DataFrame) -> Iterator[pl.Expr | pl.Series]:
+    """The columns of the table, those with an order taken from the event that won."""
+    yield from (pl.col(key) for key in layout.keys)
+    for column in layout.columns:
+        if column.order:
+            winner = pl.col(column.order)
+            taken = pl.lit(rows.get_column(column.name)).gather(winner)
+            yield taken.alias(column.name).cast(column.type.polars)
+        elif column.rule == "union":
+            yield pl.col(column.name).fill_null(pl.lit([], column.type.polars))
+        else:
+            yield pl.col(column.name).cast(column.type.polars)
+    orders = pl.lit(rows.get_column(ORDER))
+    for order in sorted(layout.orders):
+        yield orders.gather(pl.col(order)).cast(BYTES.polars).alias(order)

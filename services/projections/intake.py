@@ -1,0 +1,131 @@
+"""Records as they come from Kafka, to events in columns, and what has to wait.
+
+A record that cannot be what it claims parks its owner: it, and every later record of the same
+owner, waits. Everybody else goes on. A record of a schema nobody here knows stops its partition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+
+from services.common.codec import FRAME_SIZE, schema_id_of, writer_of
+from services.common.errors import DoesNotDecode, UnknownSchema
+from services.common.kafka import Position
+from services.projections.columns import Columns, Group, Record, read
+from services.projections.declaration import STORIES, STREAMS, Stream
+from services.projections.events import Events, events_of, stream_of
+
+WAITS = "waits for an earlier record of the same owner"
+
+Partition = tuple[str, int]  # topic without its prefix, and number
+Records = Mapping[Partition, Sequence[Record]]  # of each partition in log order
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A record that waits, and why. `owner` is None when its key names nobody."""
+
+    position: Position
+    record: Record
+    owner: bytes | None
+    reason: str
+
+    @property
+    def worker_id(self) -> bytes | None:
+        return self.owner if stream_of(self.position.topic) is STORIES else None
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What a fetch holds: events by stream, records to park, and partitions that must stop.
+
+    `stopped` gives for a partition the first offset that was not taken, and why.
+    """
+
+    events: Sequence[Events]
+    parked: Sequence[Parked]
+    stopped: Mapping[Partition, tuple[int, UnknownSchema]]
+
+
+def take_in(records: Records, parked: Set[bytes]) -> Intake:
+    """Decode what was fetched. `parked` are the owners whose records wait already."""
+    faults: dict[Position, str] = {}
+    while True:
+        sorting = _Sorting(parked, faults)
+        for partition, batch in records.items():
+            sorting.add(partition, batch)
+        columns = [(group.stream, read(group)) for group in sorting.groups.values()]
+        found = {place: why for _, read_ in columns for place, why in read_.faults.items()}
+        if not found:
+            return Intake(list(_by_stream(columns)), sorting.parked, sorting.stopped)
+        # Once more: what comes after a culprit of the same owner must wait, too.
+        faults |= found
+
+
+def _by_stream(columns: Iterable[tuple[Stream, Columns]]) -> Iterator[Events]:
+    for stream in STREAMS:
+        decoded = [
+            (part.writer, frame)
+            for its_stream, part in columns
+            if its_stream is stream
+            for frame in part.frames
+        ]
+        if decoded:
+            yield events_of(stream, decoded).once()
+
+
+class _Sorting:
+    """Sorts records by topic and schema, and sets aside those that cannot be taken."""
+
+    def __init__(self, parked: Set[bytes], faults: Mapping[Position, str]) -> None:
+        self.groups: dict[tuple[str, bytes], Group] = {}
+        self.parked: list[Parked] = []
+        self.stopped: dict[Partition, tuple[int, UnknownSchema]] = {}
+        self._held = set(parked)
+        self._faults = faults
+
+    def add(self, partition: Partition, batch: Iterable[Record]) -> None:
+        topic, number = partition
+        stream = stream_of(topic)
+        for record in batch:
+            try:
+                self._refuse_unreadable(stream, partition, record)
+                group = self._group_of(stream, topic, record)
+            except DoesNotDecode as error:
+                self._park(Position(topic, number, record.offset), record, str(error))
+            except UnknownSchema as error:
+                self.stopped[partition] = (record.offset, error)
+                return
+            else:
+                group.records.append(record)
+                group.partitions.append(number)
+
+    def _refuse_unreadable(self, stream: Stream, partition: Partition, record: Record) -> None:
+        if not _names_owner(stream, record.key):
+            raise DoesNotDecode(f"the record's key is no {stream.owner}")
+        if self._held and record.key in self._held:
+            raise DoesNotDecode(WAITS)
+        if self._faults and (why := self._faults.get(Position(*partition, record.offset))):
+            raise DoesNotDecode(why)
+
+    def _group_of(self, stream: Stream, topic: str, record: Record) -> Group:
+        frame = (record.value or b"")[:FRAME_SIZE]
+        group = self.groups.get((topic, frame))
+        if group is None:
+            writer = writer_of(schema_id_of(frame))
+            if writer.topic != topic:
+                raise DoesNotDecode(f"{writer.name} does not belong on the topic {topic}")
+            group = self.groups[topic, frame] = Group(stream, topic, writer)
+        return group
+
+    def _park(self, position: Position, record: Record, reason: str) -> None:
+        stream = stream_of(position.topic)
+        owner = record.key if _names_owner(stream, record.key) else None
+        self.parked.append(Parked(position, record, owner, reason))
+        if owner is not None:
+            self._held.add(owner)
+
+
+def _names_owner(stream: Stream, key: bytes | None) -> bool:
+    return key is not None and (len(key) == 16 if stream is STORIES else 0 < len(key) <= 200)

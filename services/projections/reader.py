@@ -1,0 +1,134 @@
+"""Reads the assigned partitions of the log from the positions that PostgreSQL holds.
+
+The group coordinates who reads what; its committed offsets are not used at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from services.common.errors import DependencyDown, RetryableError
+from services.common.settings import Settings
+from services.projections.declaration import STREAMS
+from services.projections.intake import Partition, Records
+from services.projections.settings import ProjectionsSettings
+
+# A fetch that finds nothing returns after this long, so that a stop is noticed.
+_IDLE_MS = 500
+
+
+class PositionOutsideLog(RetryableError):
+    """The log no longer, or not yet, holds the stored position: one of the two was restored."""
+
+
+class LogReader(ConsumerRebalanceListener):  # type: ignore[misc]
+    """One member of the consumer group.
+
+    `moved` is true when partitions came or went, until `seek` is called with their positions;
+    records of partitions without a known position are never returned.
+    """
+
+    def __init__(self, consumer: AIOKafkaConsumer, settings: Settings, batch_events: int) -> None:
+        self._consumer = consumer
+        self._names = {settings.topic(name): name for s in STREAMS for name in s.topics}
+        self._full_names = {name: full for full, name in self._names.items()}
+        self._batch_events = batch_events
+        self._next: dict[Partition, int] = {}
+        self.moved = True
+
+    def subscribe(self) -> None:
+        self._consumer.subscribe(topics=sorted(self._names), listener=self)
+
+    def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        self._next.clear()
+        self.moved = True
+
+    def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        self._next.clear()
+        self.moved = True
+
+    def assigned(self) -> list[Partition]:
+        return [(self._names[p.topic], p.partition) for p in self._consumer.assignment()]
+
+    def seek(self, positions: Mapping[Partition, int]) -> None:
+        """Go on from these positions, where the partition is still ours."""
+        self._next.clear()
+        for partition in set(positions) & set(self.assigned()):
+            self._go_to(partition, positions[partition])
+            self._consumer.resume(self._place(partition))
+
+    async def fetch(self) -> tuple[Records, Mapping[Partition, int]]:
+        """What has come since, and the position that each partition was at.
+
+        Call `went_on` with the new positions before fetching again.
+        Raises PositionOutsideLog, KafkaError.
+        """
+        try:
+            got = await self._consumer.getmany(timeout_ms=_IDLE_MS, max_records=self._batch_events)
+        except NoOffsetForPartitionError:
+            return {}, {}  # the group has no offset for a new partition, before we have sought
+        except OffsetOutOfRangeError as error:
+            raise PositionOutsideLog(f"stored position is outside the log: {error}") from error
+        records = {}
+        for place, batch in got.items():
+            partition = self._names[place.topic], place.partition
+            if batch and batch[0].offset >= self._next.get(partition, batch[-1].offset + 1):
+                records[partition] = batch
+        return records, {partition: self._next[partition] for partition in records}
+
+    def went_on(self, positions: Iterable[tuple[Partition, int]]) -> None:
+        """The next fetch begins here: what was fetched before is on its way to the tables."""
+        for partition, position in positions:
+            if partition in self._next:
+                self._next[partition] = position
+
+    def rest(self, partition: Partition, position: int) -> None:
+        """Stop a partition before this position, until `wake`."""
+        if partition in self._next:
+            self._go_to(partition, position)
+            self._consumer.pause(self._place(partition))
+
+    def wake(self, partitions: Iterable[Partition]) -> None:
+        for partition in partitions:
+            if partition in self._next:
+                self._consumer.resume(self._place(partition))
+
+    def _go_to(self, partition: Partition, position: int) -> None:
+        self._next[partition] = position
+        self._consumer.seek(self._place(partition), position)
+
+    def _place(self, partition: Partition) -> TopicPartition:
+        topic, number = partition
+        return TopicPartition(self._full_names[topic], number)
+
+
+@asynccontextmanager
+async def open_reader(settings: Settings, own: ProjectionsSettings) -> AsyncIterator[LogReader]:
+    """Join the group. Raises DependencyDown when Kafka does not answer."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        group_id=f"{settings.topic_prefix}projections",
+        group_instance_id=own.instance_id,
+        # By topic, so that the stories and deliveries of a worker come to the same process.
+        partition_assignment_strategy=(RangePartitionAssignor,),
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level="read_committed",
+        fetch_max_wait_ms=int(own.fetch_wait.total_seconds() * 1000),
+        session_timeout_ms=int(own.session_timeout.total_seconds() * 1000),
+        heartbeat_interval_ms=int(own.session_timeout.total_seconds() * 300),
+    )
+    reader = LogReader(consumer, settings, own.batch_events)
+    try:
+        await consumer.start()
+        reader.subscribe()
+        yield reader
+    except KafkaError as error:
+        raise DependencyDown(f"Kafka: {error!r}") from error
+    finally:
+        await consumer.stop()
