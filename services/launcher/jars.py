@@ -89,3 +89,13 @@ def _resolve() -> list[Path]:
             f"({type(error).__name__}: {error}). Connect to the network for the first start, "
             "or set KAFKA_BOOTSTRAP to a Kafka that runs."
         ) from error
+
+
+if __name__ == "__main__":
+    # A process of its own, so that a start can be broken off while it waits for the network.
+    import sys
+
+    try:
+        verified_jars()
+    except (JarsMissing, JarMismatch) as error:
+        sys.exit(str(error))

@@ -130,7 +130,7 @@ class LocalKafka(LocalServer):
         return spawn(command, log=self.log, death_signal=signal.SIGTERM)
 
     def _answers(self) -> bool:
-        with socket.create_connection((LOOPBACK, self.port), timeout=2) as connection:
+        with socket.create_connection((LOOPBACK, self.port), timeout=0.5) as connection:
             connection.sendall(struct.pack(">i", len(_METADATA)) + _METADATA)
             answer = connection.makefile("rb")
             size = int.from_bytes(answer.read(4), "big")

@@ -38,6 +38,7 @@ _SETTINGS = {
     "jit": "off",
 }
 _PROTOCOL_3 = 196_608
+_MOST_TRIES = 100
 
 
 class LocalPostgres(LocalServer):
@@ -45,6 +46,7 @@ class LocalPostgres(LocalServer):
 
     name = "postgresql"
     stop_signal = signal.SIGINT  # "fast": ends sessions, writes a checkpoint
+    _tries = 0
 
     @property
     def url(self) -> str:
@@ -68,6 +70,7 @@ class LocalPostgres(LocalServer):
         if not (self._cluster / "PG_VERSION").exists() or self._half_made.exists():
             self._initdb(owner)
         self._check_lock()
+        self._tries = 0
 
     @property
     def _half_made(self) -> Path:
@@ -120,23 +123,23 @@ class LocalPostgres(LocalServer):
             [*command, *options], log=self.log, death_signal=self.stop_signal, owner=_owner()
         )
 
-    def wait_ready(self) -> None:
+    def ready(self) -> bool:
         """As its base; starts again while sessions of a killed server still hold its memory."""
-        for _attempt in range(20):
-            try:
-                return super().wait_ready()
-            except DiedAtStart as error:
-                if "is still in use" not in error.last_lines:
-                    raise
-                self._check_lock()
-                self._child = self._spawn()
-        return super().wait_ready()
+        try:
+            return super().ready()
+        except DiedAtStart as error:
+            if "is still in use" not in error.last_lines or self._tries >= _MOST_TRIES:
+                raise
+            self._tries += 1
+            self._check_lock()
+            self._child = self._spawn()
+            return False
 
     def _answers(self) -> bool:
         """Send a start-up message: a server that still recovers refuses it with an error."""
         fields = b"user\0%s\0database\0postgres\0\0" % _SUPERUSER.encode()
         message = struct.pack(">ii", 8 + len(fields), _PROTOCOL_3) + fields
-        with socket.create_connection((LOOPBACK, self.port), timeout=2) as connection:
+        with socket.create_connection((LOOPBACK, self.port), timeout=0.5) as connection:
             connection.sendall(message)
             return connection.recv(1) == b"R"  # it asks for the password
 

@@ -63,14 +63,17 @@ class LocalServer(ABC):
         self.launch()
         self.wait_ready()
 
-    def launch(self) -> None:
-        """Start without waiting; `wait_ready` tells when it serves. Raises LaunchError."""
-        if self.pid is not None:
-            return
+    def prepare(self) -> None:
+        """Make the data directory; may take seconds the first time. Raises LaunchError."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self._choose_ports()
         self._prepare()
-        self._child = self._spawn()
+
+    def launch(self) -> None:
+        """Start without waiting; `wait_ready` tells when it serves. Raises LaunchError."""
+        if self.pid is None:
+            self.prepare()
+            self._child = self._spawn()
 
     def wait_ready(self) -> None:
         """Raises DiedAtStart or NotReady."""
@@ -95,13 +98,17 @@ class LocalServer(ABC):
         """Block until the process ends; its exit code."""
         return None if self._child is None else self._child.wait()
 
+    def ask_to_stop(self) -> None:
+        """Send the signal for an orderly end, without waiting."""
+        if self.pid is not None and self._child is not None:
+            self._child.send_signal(self.stop_signal)
+
     def stop(self, timeout_s: float = 5.0) -> None:
         """Ask it to end, and end it after `timeout_s`. The data stays."""
-        if self.pid is None or self._child is None:
-            return
-        self._child.send_signal(self.stop_signal)
+        self.ask_to_stop()
         try:
-            self._child.wait(timeout_s)
+            if self._child is not None:
+                self._child.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self.kill()
 
