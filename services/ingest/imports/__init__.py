@@ -1,0 +1,45 @@
+"""CSV imports: a file and a mapping become events, in the background, with a report."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
+
+from services.common.postgres import Pool, apply_schema
+from services.ingest.imports.routes import router
+from services.ingest.imports.runner import EventWriter, ImportRunner
+from services.ingest.imports.settings import ImportSettings
+
+__all__ = ["body_bytes", "initialise", "router", "running"]
+
+
+async def initialise(pool: Pool) -> None:
+    """Make the tables. Idempotent."""
+    await apply_schema(pool, "services.ingest.imports")
+
+
+def body_bytes() -> dict[str, int]:
+    """The limit of a request, a little over that of a file: see `HttpService.body_bytes`."""
+    return {"/v1/imports": ImportSettings().max_file_bytes + 1_000_000}
+
+
+@asynccontextmanager
+async def running(app: FastAPI, write: EventWriter) -> AsyncIterator[None]:
+    """The background task, while the service runs. An import that is cut off goes on next time."""
+    settings = ImportSettings()
+    app.state.import_settings = settings
+    app.state.import_folder = settings.folder(app.state.settings)
+    runner = ImportRunner(
+        app.state.pool, app.state.import_folder, write, max_notes=settings.max_notes
+    )
+    app.state.import_runner = runner
+    task = asyncio.create_task(runner.run(), name="imports")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
