@@ -1,0 +1,1 @@
+"""Aggregates for agencies: fixed tables, immutable releases, small numbers held back."""
