@@ -36,12 +36,24 @@ def verified_jars(folder: Path | None = None) -> list[Path]:
     Raises JarsMissing when they can't be fetched, JarMismatch when one is not what was pinned.
     """
     folder = folder or cache_dir()
-    wanted = pinned()
-    if any(not (folder / name).exists() for name in wanted):
-        _fetch(folder, wanted)
-    for name, digest in wanted.items():
+    if missing(folder):
+        _fetch(folder, pinned())
+    check_all(folder)
+    return [folder / name for name in sorted(pinned())]
+
+
+def missing(folder: Path | None = None) -> list[str]:
+    """Names of the pinned jars that the cache lacks."""
+    folder = folder or cache_dir()
+    return [name for name in pinned() if not (folder / name).exists()]
+
+
+def check_all(folder: Path | None = None) -> int:
+    """Compare every jar with its pin; how many there are. Raises JarMismatch."""
+    folder = folder or cache_dir()
+    for name, digest in pinned().items():
         _check(folder / name, digest)
-    return [folder / name for name in sorted(wanted)]
+    return len(pinned())
 
 
 def _check(jar: Path, digest: str) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from services.launcher import run_file
 from services.launcher.errors import DiedAtStart, LaunchError, NotReady
 from services.launcher.health import http_ready, workers_ready
+from services.launcher.jars import missing
 from services.launcher.kafka import LocalKafka
 from services.launcher.keeping import Keeper, Say
 from services.launcher.postgres import LocalPostgres
@@ -35,8 +36,8 @@ _POLL_S = 0.1
 _GIVE_UP_AFTER_DEATHS = 4
 _THREADS = 32  # each child has one that waits for its end
 # Both together stay under the 5 s that Ctrl-C may take.
-_SERVICES_END_S = 2.5
-_SERVERS_END_S = 2.0
+_SERVICES_END_S = 3.0
+_SERVERS_END_S = 1.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +167,7 @@ class Supervisor:
 
     async def _jars(self) -> None:
         """Fetch what is missing, in a process that Ctrl-C can end. Raises JarsMissing."""
-        from services.launcher.jars import cache_dir, pinned
-
-        if all((cache_dir() / name).exists() for name in pinned()):
+        if not missing():
             return
         self._say("Fetching Apache Kafka (45 MB, once)")
         command = [sys.executable, "-m", "services.launcher.jars"]

@@ -1,0 +1,183 @@
+"""Looks at everything a hub needs on this machine, and says how to put right what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from services.common.settings import Settings
+
+_LEAST_DISK_BYTES = 2_000_000_000
+_LEAST_PYTHON = (3, 11)
+_LAG_IS_MUCH = 100_000
+_ASK_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line: what was looked at, whether it is well, and the fix when it is not."""
+
+    name: str
+    ok: bool
+    found: str
+    fix: str | None = None
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+async def examine(settings: Settings, data: Path, port: int) -> list[Finding]:
+    """All findings, in the order in which they should be put right."""
+    local = [python(), disk(data), await asyncio.to_thread(jars), ports(data, port)]
+    remote = await asyncio.gather(
+        _asked("PostgreSQL", lambda: postgresql(settings)),
+        _asked("Kafka", lambda: kafka(settings)),
+    )
+    if not all(finding.ok for finding in remote):
+        return [*local, *remote]
+    return [
+        *local,
+        *remote,
+        await _asked("topics", lambda: topics(settings)),
+        await _asked("projections", lambda: projections(settings)),
+    ]
+
+
+def python() -> Finding:
+    version = sys.version.split()[0]
+    ok = sys.version_info >= _LEAST_PYTHON
+    return Finding("Python", ok, version, None if ok else "Install Python 3.11 or later.")
+
+
+def disk(data: Path) -> Finding:
+    place = data.resolve()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    ok = free >= _LEAST_DISK_BYTES
+    fix = f"Free some space, or choose another place with --data (least {_LEAST_DISK_BYTES:,})."
+    return Finding("disk", ok, f"{free / 1e9:.1f} GB free at {place}", None if ok else fix)
+
+
+def jars() -> Finding:
+    """The cache only: nothing is fetched here."""
+    from services.launcher.errors import JarMismatch
+    from services.launcher.jars import cache_dir, check_all, missing
+
+    if absent := missing():
+        fix = "`throughline up` fetches them; that needs the network once."
+        return Finding("Kafka jars", False, f"{len(absent)} missing in {cache_dir()}", fix)
+    try:
+        count = check_all()
+    except JarMismatch as error:
+        return Finding("Kafka jars", False, str(error), f"Delete {cache_dir()}.")
+    return Finding("Kafka jars", True, f"{count}, each as pinned")
+
+
+def ports(data: Path, port: int) -> Finding:
+    from services.launcher import run_file
+    from services.launcher.process import is_free, next_free_port
+
+    run = run_file.running(data)
+    if run is not None:
+        where = run.url or "still starting"
+        return Finding("ports", True, f"Throughline runs at {where} (pid {run.supervisor.pid})")
+    if is_free(port):
+        return Finding("ports", True, f"{port} is free")
+    other = next_free_port(port)
+    return Finding("ports", True, f"{port} is in use; `throughline up` would take {other}")
+
+
+async def _asked(name: str, question: Callable[[], Awaitable[Finding]]) -> Finding:
+    """A finding also when the answer is an error or does not come."""
+    from aiokafka.errors import KafkaError
+
+    from services.common.errors import DependencyDown
+    from services.common.postgres import AWAY
+
+    fix = "Start the hub with `throughline up`, or check KAFKA_BOOTSTRAP and DATABASE_URL."
+    try:
+        async with asyncio.timeout(_ASK_S):
+            return await question()
+    except (KafkaError, DependencyDown, *AWAY) as error:
+        why = str(error) or type(error).__name__
+        return Finding(name, False, f"does not answer: {why}", fix)
+
+
+async def postgresql(settings: Settings) -> Finding:
+    import asyncpg
+
+    connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=_ASK_S)
+    try:
+        version = await connection.fetchval("SHOW server_version")
+    finally:
+        await connection.close()
+    return Finding("PostgreSQL", True, f"{version} answers")
+
+
+async def kafka(settings: Settings) -> Finding:
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    try:
+        await admin.start()
+        cluster = await admin.describe_cluster()
+    finally:
+        await admin.close()
+    brokers = len(cluster["brokers"])
+    return Finding("Kafka", True, f"{settings.kafka_bootstrap} answers, {brokers} broker(s)")
+
+
+async def topics(settings: Settings) -> Finding:
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    from services.common.kafka import TOPICS
+
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    try:
+        await admin.start()
+        there = await admin.list_topics()
+    finally:
+        await admin.close()
+    absent = [settings.topic(name) for name in TOPICS if settings.topic(name) not in there]
+    if absent:
+        return Finding("topics", False, f"missing: {', '.join(absent)}", "Run `throughline init`.")
+    return Finding("topics", True, f"all {len(TOPICS)} are there")
+
+
+async def projections(settings: Settings) -> Finding:
+    """How many records the read model has not passed yet."""
+    import asyncpg
+    from aiokafka import AIOKafkaConsumer, TopicPartition
+
+    from services.common.kafka import TOPICS
+
+    connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=_ASK_S)
+    try:
+        rows = await connection.fetch(
+            "SELECT topic, partition, next_offset FROM read.stream_position"
+        )
+    except asyncpg.UndefinedTableError:
+        return Finding("projections", False, "there is no read model", "Run `throughline init`.")
+    finally:
+        await connection.close()
+    passed = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap)
+    await consumer.start()
+    try:
+        followed = {topic for topic, _ in passed} & set(TOPICS)
+        names = {settings.topic(topic): topic for topic in followed}
+        await consumer.topics()
+        ends = await consumer.end_offsets(
+            [TopicPartition(n, p) for n in names for p in consumer.partitions_for_topic(n) or ()]
+        )
+    finally:
+        await consumer.stop()
+    lag = sum(end - passed.get((names[tp.topic], tp.partition), 0) for tp, end in ends.items())
+    fix = "Is `throughline work projections` running? See its log."
+    ok = lag < _LAG_IS_MUCH
+    return Finding("projections", ok, f"{lag:,} records behind", None if ok else fix)

@@ -1,0 +1,18 @@
+"""Calls the demo region's generator, which is the only code that knows what the demo is."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib import import_module
+from importlib.util import find_spec
+
+from services.cli.exits import NotFound
+from services.common.settings import Settings
+
+
+def seed(settings: Settings, *, workers: int, seed: int, live: bool) -> None:
+    """Fill the hub, or with `live` go on until a signal. Raises NotFound without the demo."""
+    if find_spec("services.demo") is None or find_spec("services.demo.__main__") is None:
+        raise NotFound("the demo region is not installed")
+    demo = import_module("services.demo.__main__")
+    asyncio.run(demo.seed(settings, workers=workers, seed=seed, live=live))
