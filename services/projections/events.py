@@ -41,10 +41,13 @@ class Events:
 
     def only(self, rows: pl.Series) -> Events:
         """The events with these `_row` numbers."""
-        kept = {name: frame.filter(pl.col(ROW).is_in(rows)) for name, frame in self.by_type.items()}
+        wanted = rows.alias(ROW).to_frame()
+        kept = {
+            name: frame.join(wanted, on=ROW, how="semi") for name, frame in self.by_type.items()
+        }
         return Events(
             self.stream,
-            self.log.filter(pl.col(ROW).is_in(rows)),
+            self.log.join(wanted, on=ROW, how="semi"),
             {name: frame for name, frame in kept.items() if frame.height},
         )
 
@@ -59,10 +62,13 @@ class Events:
         return self.only(self.log.join(wanted, on=list(place), how="semi").get_column(ROW))
 
     def once(self) -> Events:
-        """The same without repeats inside the batch: the first of each event id stays."""
-        first = self.log.select(pl.struct(self.stream.owner, "event_id").is_first_distinct())
-        keep = first.to_series()
-        return self if keep.all() else self.only(self.log.get_column(ROW).filter(keep))
+        """The same without repeats inside the batch: of each event id the first on the log."""
+        name = [self.stream.owner, "event_id"]
+        if self.log.select(pl.struct(name).is_first_distinct().all()).item():
+            return self
+        in_order = self.log.sort("topic", "partition", "log_offset")
+        first = in_order.unique(name, keep="first", maintain_order=True)
+        return self.only(first.get_column(ROW))
 
 
 def events_of(stream: Stream, decoded: Iterable[tuple[EventType, pl.DataFrame]]) -> Events:

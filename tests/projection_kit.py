@@ -1,0 +1,214 @@
+"""For the tests of projections: random events, records as Kafka gives them, and a reference fold.
+
+The reference folds one event after the other into dictionaries. It reads the declarations and
+nothing else of the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from hypothesis import strategies as st
+
+from schemas.catalog import EventType, FieldType, event_types
+from services.common.codec import encode, headers
+from services.projections.declaration import Projection
+from services.projections.projections import PROJECTIONS
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+Event = tuple[str, Mapping[str, Any]]
+Row = dict[str, Any]
+Tables = dict[str, dict[tuple[Any, ...], Row]]
+
+
+@dataclass(frozen=True)
+class FakeRecord:
+    """What is read of aiokafka's ConsumerRecord."""
+
+    key: bytes | None
+    value: bytes | None
+    offset: int
+    headers: Sequence[tuple[str, bytes]]
+
+
+def key_of(event: Event) -> bytes:
+    _, fields = event
+    return fields["worker_id"] if "worker_id" in fields else fields["organization_id"].encode()
+
+
+def topic_of(event: Event) -> str:
+    return event_types()[event[0]].topic
+
+
+def record(event: Event, offset: int) -> FakeRecord:
+    kind = event_types()[event[0]]
+    return FakeRecord(key_of(event), encode(kind, event[1]), offset, headers(kind, event[1]))
+
+
+def records(
+    events: Iterable[Event], offsets: dict[str, int] | None = None
+) -> dict[tuple[str, int], list[FakeRecord]]:
+    """The events as records of partition 0 of their topics. `offsets` counts on between calls."""
+    offsets = {} if offsets is None else offsets
+    found: dict[tuple[str, int], list[FakeRecord]] = {}
+    for event in events:
+        topic = topic_of(event)
+        offset = offsets[topic] = offsets.get(topic, -1) + 1
+        found.setdefault((topic, 0), []).append(record(event, offset))
+    return found
+
+
+def make(name: str, **fields: Any) -> Event:
+    """An event with plain values for what is not given."""
+    return name, {
+        f.name: fields.get(f.name, _plain(f)) for f in event_types()[name].fields.values()
+    }
+
+
+def _plain(field: FieldType) -> Any:
+    if field.nullable:
+        return None
+    plain: dict[str, Any] = {
+        "fixed": bytes(16),
+        "enum": (field.avro_type["symbols"] if field.kind == "enum" else [""])[-1],
+        "timestamp-micros": NOON,
+        "array": [],
+        "int": 1,
+        "double": 0.5,
+        "boolean": True,
+    }
+    return plain.get(field.kind, "plain")
+
+
+# -- random events: few owners, ids and instants, so that keys meet and orders tie ---------------
+
+_CODES = st.sampled_from(["a", "b", "ü", "Z"])
+_INSTANTS = st.integers(-3, 3).map(lambda n: NOON + timedelta(days=n * 9000, microseconds=n))
+_VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "fixed": st.integers(0, 2).map(lambda n: bytes([n]) * 16),
+    "string": _CODES,
+    "int": st.integers(1, 3),
+    "double": st.floats(0, 1),
+    "boolean": st.booleans(),
+    "timestamp-micros": _INSTANTS,
+    "bytes": st.binary(max_size=3),
+    "decimal": st.integers(-999, 999).map(lambda n: Decimal(n) / 100),
+    "array": st.lists(_CODES, max_size=3),
+}
+
+
+def _values(field: FieldType) -> st.SearchStrategy[Any]:
+    if field.name == "event_id":
+        return st.binary(min_size=16, max_size=16)
+    if field.kind == "enum":
+        values: st.SearchStrategy[Any] = st.sampled_from(field.avro_type["symbols"])
+    else:
+        values = _VALUES[field.kind]
+    return st.none() | values if field.nullable else values
+
+
+def _events_of(kind: EventType) -> st.SearchStrategy[Event]:
+    fields = {name: _values(field) for name, field in kind.fields.items()}
+    return st.tuples(st.just(kind.name), st.fixed_dictionaries(fields))
+
+
+def events(*names: str, most: int = 30) -> st.SearchStrategy[list[Event]]:
+    """Lists of events of these types, or of all types."""
+    kinds = [kind for name, kind in event_types().items() if not names or name in names]
+    return st.lists(
+        st.one_of([_events_of(kind) for kind in kinds]),
+        max_size=most,
+        unique_by=lambda event: event[1]["event_id"],
+    )
+
+
+def with_repeats(given: st.SearchStrategy[list[Event]]) -> st.SearchStrategy[list[Event]]:
+    """The same lists with some events in them again, anywhere."""
+    return given.flatmap(
+        lambda found: (
+            st.lists(st.sampled_from(found), max_size=5).flatmap(
+                lambda again: st.permutations([*found, *again])
+            )
+            if found
+            else st.just(found)
+        )
+    )
+
+
+# -- the reference -------------------------------------------------------------------------------
+
+
+def reference(
+    given: Iterable[Event], projections: Sequence[type[Projection]] = PROJECTIONS
+) -> Tables:
+    """Every table that these events make, by key. Values are as the events hold them."""
+    once = {(key_of(event), event[1]["event_id"]): event for event in reversed(list(given))}
+    tables: Tables = {projection.table: {} for projection in projections}
+    for event in sorted(once.values(), key=_order):
+        for projection in projections:
+            _apply(projection, tables[projection.table], event)
+    return tables
+
+
+def _order(event: Event) -> tuple[Any, ...]:
+    fields = event[1]
+    return tuple(
+        fields[name]
+        for name in ("version", "occurred_at", "recorded_at", "event_id")
+        if name in fields and (name != "version" or "organization_id" in fields)
+    )
+
+
+def _apply(projection: type[Projection], table: dict[tuple[Any, ...], Row], event: Event) -> None:
+    name, fields = event
+    if not any(f.event == name for merge in projection.columns.values() for f in merge.fields):
+        return
+    key = tuple(fields[field] for field in projection.key.fields.values())
+    if None in key:
+        return
+    row = table.setdefault(
+        key, {column: _empty(merge) for column, merge in projection.columns.items()}
+    )
+    for column, merge in projection.columns.items():
+        for field in merge.fields:
+            where = merge.where
+            if field.event != name:
+                continue
+            if where and where.field.event == name and fields[where.field.name] != where.value:
+                continue
+            row[column] = _merged(type(merge).__name__, row[column], fields[field.name])
+
+
+def _empty(merge: object) -> Any:
+    empty: dict[str, Any] = {"Count": 0, "Sum": 0, "Union": [], "Exists": False}
+    return empty.get(type(merge).__name__)
+
+
+def _merged(kind: str, old: Any, new: Any) -> Any:
+    """Events come oldest first."""
+    if kind == "Current":
+        return new
+    if kind == "Count":
+        return old + 1
+    if kind == "Exists":
+        return True
+    if new is None:
+        return old
+    if kind == "Union":
+        return sorted({*old, *(new if isinstance(new, list) else [new])}, key=str.encode)
+    if kind == "Sum":
+        return old + new
+    if kind == "Latest" or old is None:
+        return new
+    return {"Earliest": old, "Greatest": max(old, new), "Least": min(old, new)}[kind]
+
+
+def plain(value: Any) -> Any:
+    """A value as the events hold it: ids as bytes."""
+    return value.bytes if isinstance(value, UUID) else value
