@@ -125,6 +125,24 @@ class ConsentWithdrawn:
     channel = FieldRef("ConsentWithdrawn", "channel", "enum", False, False)
 
 
+class ContactChanged:
+    """This person changed what they want to be called or how to reach them."""
+
+    event_id = FieldRef("ContactChanged", "event_id", "fixed", False, False)
+    worker_id = FieldRef("ContactChanged", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("ContactChanged", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("ContactChanged", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("ContactChanged", "source", "string", False, False)
+    source_record_id = FieldRef("ContactChanged", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("ContactChanged", "actor_role", "enum", False, False)
+    actor_id = FieldRef("ContactChanged", "actor_id", "string", False, False)
+    correlation_id = FieldRef("ContactChanged", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("ContactChanged", "supersedes", "fixed", True, False)
+    display_name = FieldRef("ContactChanged", "display_name", "bytes", True, True)
+    contact_email = FieldRef("ContactChanged", "contact_email", "bytes", True, True)
+    language = FieldRef("ContactChanged", "language", "string", True, False)
+
+
 class CredentialAwarded:
     """This person was given a certificate or licence."""
 
@@ -141,6 +159,23 @@ class CredentialAwarded:
     credential_id = FieldRef("CredentialAwarded", "credential_id", "string", False, False)
     credential_kind = FieldRef("CredentialAwarded", "credential_kind", "string", False, False)
     expires_at = FieldRef("CredentialAwarded", "expires_at", "timestamp-micros", True, False)
+
+
+class CredentialRevoked:
+    """A certificate or licence of this person is no longer good."""
+
+    event_id = FieldRef("CredentialRevoked", "event_id", "fixed", False, False)
+    worker_id = FieldRef("CredentialRevoked", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("CredentialRevoked", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("CredentialRevoked", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("CredentialRevoked", "source", "string", False, False)
+    source_record_id = FieldRef("CredentialRevoked", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("CredentialRevoked", "actor_role", "enum", False, False)
+    actor_id = FieldRef("CredentialRevoked", "actor_id", "string", False, False)
+    correlation_id = FieldRef("CredentialRevoked", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("CredentialRevoked", "supersedes", "fixed", True, False)
+    credential_id = FieldRef("CredentialRevoked", "credential_id", "string", False, False)
+    credential_kind = FieldRef("CredentialRevoked", "credential_kind", "string", False, False)
 
 
 class DisclosureAttempted:

@@ -89,6 +89,17 @@ class ConsentWithdrawn(StoryEvent):
     channel: Literal["UNKNOWN", "PORTAL", "API", "OPERATOR"]
 
 
+class ContactChanged(StoryEvent):
+    """This person changed what they want to be called or how to reach them."""
+
+    event_type: ClassVar[str] = "ContactChanged"
+    own_names: ClassVar[tuple[str, ...]] = ('display_name', 'contact_email', 'language')
+    type: Literal["ContactChanged"]
+    display_name: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+    contact_email: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+    language: Annotated[str, Field(pattern=r"^[a-z]{2}$")] | None = None
+
+
 class CredentialAwarded(StoryEvent):
     """This person was given a certificate or licence."""
 
@@ -98,6 +109,16 @@ class CredentialAwarded(StoryEvent):
     credential_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     credential_kind: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     expires_at: AwareDatetime | None = None
+
+
+class CredentialRevoked(StoryEvent):
+    """A certificate or licence of this person is no longer good."""
+
+    event_type: ClassVar[str] = "CredentialRevoked"
+    own_names: ClassVar[tuple[str, ...]] = ('credential_id', 'credential_kind')
+    type: Literal["CredentialRevoked"]
+    credential_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    credential_kind: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
 
 
 class DisclosureAttempted(StoryEvent):
@@ -412,7 +433,9 @@ MODELS: dict[str, type[EdgeEvent]] = {
     "ConnectionConfigured": ConnectionConfigured,
     "ConsentGranted": ConsentGranted,
     "ConsentWithdrawn": ConsentWithdrawn,
+    "ContactChanged": ContactChanged,
     "CredentialAwarded": CredentialAwarded,
+    "CredentialRevoked": CredentialRevoked,
     "DisclosureAttempted": DisclosureAttempted,
     "EmploymentEnded": EmploymentEnded,
     "EmploymentStarted": EmploymentStarted,

@@ -16,7 +16,9 @@ from schemas.events import (
     ConnectionConfigured,
     ConsentGranted,
     ConsentWithdrawn,
+    ContactChanged,
     CredentialAwarded,
+    CredentialRevoked,
     DisclosureAttempted,
     EmploymentEnded,
     EmploymentStarted,
@@ -62,9 +64,9 @@ class Worker(Projection):
     key = Key("worker_id")
     registered_at = Earliest(WorkerRegistered.occurred_at)
     registered_by = Earliest(WorkerRegistered.source)
-    display_name = Latest(WorkerRegistered.display_name)
-    contact_email = Latest(WorkerRegistered.contact_email)
-    language = Latest(WorkerRegistered.language)
+    display_name = Latest(WorkerRegistered.display_name, ContactChanged.display_name)
+    contact_email = Latest(WorkerRegistered.contact_email, ContactChanged.contact_email)
+    language = Latest(WorkerRegistered.language, ContactChanged.language)
 
 
 class Training(Projection):
@@ -94,7 +96,8 @@ class Training(Projection):
     completed_at = Latest(TrainingCompleted.occurred_at)
     result = Current(TrainingCompleted.result)
     score = Current(TrainingCompleted.score)
-    exited_at = Latest(TrainingExited.occurred_at)
+    # A provider that knows no day says the last one it can have been; a day it knows is earlier.
+    exited_at = Earliest(TrainingExited.occurred_at)
     exit_reason = Latest(TrainingExited.reason)
     exit_day_known = Latest(TrainingExited.day_known)
     noticed_at = Earliest(TrainingAcknowledged.occurred_at)
@@ -134,6 +137,7 @@ class Credential(Projection):
     awarded_at = Earliest(CredentialAwarded.occurred_at)
     awarded_by = Current(CredentialAwarded.source)
     expires_at = Current(CredentialAwarded.expires_at)
+    revoked_at = Latest(CredentialRevoked.occurred_at)
 
 
 class Employment(Projection):
