@@ -15,6 +15,7 @@ _LEAST_DISK_BYTES = 2_000_000_000
 _LEAST_PYTHON = (3, 11)
 _LAG_IS_MUCH = 100_000
 _ASK_S = 5
+_POSITIONS = "SELECT topic, partition, next_offset FROM read.stream_position"
 
 
 @dataclass(frozen=True, slots=True)
