@@ -1,0 +1,1 @@
+"""Events of Open edX's Kafka event bus, taken in."""
