@@ -16,8 +16,22 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from schemas.catalog import EventType, FieldType, event_types
+from schemas.events import EmploymentStarted, Promoted, WageChanged
 from services.common.codec import encode, headers
-from services.projections.declaration import Projection
+from services.projections.declaration import (
+    Count,
+    Current,
+    Earliest,
+    Exists,
+    Greatest,
+    Key,
+    Latest,
+    Least,
+    Projection,
+    Sum,
+    Union,
+    Where,
+)
 from services.projections.projections import PROJECTIONS
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -141,6 +155,23 @@ def with_repeats(given: st.SearchStrategy[list[Event]]) -> st.SearchStrategy[lis
     )
 
 
+class Wages(Projection):
+    """Every merge there is, on events that a person has several of."""
+
+    key = Key("worker_id")
+    latest = Latest(EmploymentStarted.wage_amount, WageChanged.wage_amount)
+    current = Current(EmploymentStarted.wage_amount, WageChanged.wage_amount)
+    earliest = Earliest(EmploymentStarted.wage_amount, WageChanged.wage_amount)
+    greatest = Greatest(EmploymentStarted.wage_amount, WageChanged.wage_amount)
+    least = Least(EmploymentStarted.wage_amount, WageChanged.wage_amount)
+    total = Sum(EmploymentStarted.wage_amount, WageChanged.wage_amount)
+    levels = Sum(EmploymentStarted.job_level)
+    seen = Union(EmploymentStarted.wage_currency, WageChanged.wage_currency)
+    changes = Count(WageChanged, where=Where(WageChanged.wage_period, "HOUR"))
+    started = Exists(EmploymentStarted)
+    promoted_at = Latest(Promoted.occurred_at)
+
+
 # -- the reference -------------------------------------------------------------------------------
 
 
@@ -157,12 +188,10 @@ def reference(
 
 
 def _order(event: Event) -> tuple[Any, ...]:
+    """Stories by occurred, recorded, id; directory events by version before all that."""
     fields = event[1]
-    return tuple(
-        fields[name]
-        for name in ("version", "occurred_at", "recorded_at", "event_id")
-        if name in fields and (name != "version" or "organization_id" in fields)
-    )
+    instants = fields["occurred_at"], fields["recorded_at"], fields["event_id"]
+    return (1, fields["version"], *instants) if "organization_id" in fields else (0, *instants)
 
 
 def _apply(projection: type[Projection], table: dict[tuple[Any, ...], Row], event: Event) -> None:

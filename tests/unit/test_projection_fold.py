@@ -11,33 +11,25 @@ from hypothesis import given, settings
 
 from schemas.events import (
     AssessmentTaken,
-    EmploymentStarted,
     OrganizationRegistered,
     ProgrammePublished,
-    Promoted,
     TrainingCompleted,
     TrainingProgressed,
-    WageChanged,
 )
 from services.projections.declaration import (
     Count,
     Current,
     Earliest,
-    Exists,
-    Greatest,
     Key,
     Latest,
-    Least,
     Projection,
-    Sum,
     Union,
-    Where,
 )
 from services.projections.fold import fold
 from services.projections.intake import take_in
 from services.projections.layout import layout_of
 from services.projections.projections import PROJECTIONS
-from tests.projection_kit import NOON, Event, events, make, records, reference, with_repeats
+from tests.projection_kit import NOON, Event, Wages, events, make, records, reference, with_repeats
 
 
 def folded(given_events: Sequence[Event], projection: type[Projection]) -> dict[Any, Any]:
@@ -74,23 +66,6 @@ def _assert_same(got: dict[Any, Any], wanted: dict[Any, Any]) -> None:
     assert got.keys() == wanted.keys()
     for key, row in wanted.items():
         assert {c: (got[key][c], v) for c, v in row.items() if got[key][c] != v} == {}
-
-
-class Wages(Projection):
-    """Every merge there is, on events that a person has several of."""
-
-    key = Key("worker_id")
-    latest = Latest(EmploymentStarted.wage_amount, WageChanged.wage_amount)
-    current = Current(EmploymentStarted.wage_amount, WageChanged.wage_amount)
-    earliest = Earliest(EmploymentStarted.wage_amount, WageChanged.wage_amount)
-    greatest = Greatest(EmploymentStarted.wage_amount, WageChanged.wage_amount)
-    least = Least(EmploymentStarted.wage_amount, WageChanged.wage_amount)
-    total = Sum(EmploymentStarted.wage_amount, WageChanged.wage_amount)
-    levels = Sum(EmploymentStarted.job_level)
-    seen = Union(EmploymentStarted.wage_currency, WageChanged.wage_currency)
-    changes = Count(WageChanged, where=Where(WageChanged.wage_period, "HOUR"))
-    started = Exists(EmploymentStarted)
-    promoted_at = Latest(Promoted.occurred_at)
 
 
 @settings(max_examples=300, deadline=None)
