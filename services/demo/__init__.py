@@ -1,0 +1,1 @@
+"""The demo region: people who do not exist, leading plausible lives, and the truth about them."""
