@@ -178,6 +178,42 @@ class CredentialRevoked:
     credential_kind = FieldRef("CredentialRevoked", "credential_kind", "string", False, False)
 
 
+class CriterionMet:
+    """This person did one of the things that a promise asks for."""
+
+    event_id = FieldRef("CriterionMet", "event_id", "fixed", False, False)
+    worker_id = FieldRef("CriterionMet", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("CriterionMet", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("CriterionMet", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("CriterionMet", "source", "string", False, False)
+    source_record_id = FieldRef("CriterionMet", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("CriterionMet", "actor_role", "enum", False, False)
+    actor_id = FieldRef("CriterionMet", "actor_id", "string", False, False)
+    correlation_id = FieldRef("CriterionMet", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("CriterionMet", "supersedes", "fixed", True, False)
+    promise_id = FieldRef("CriterionMet", "promise_id", "string", False, False)
+    criterion = FieldRef("CriterionMet", "criterion", "string", False, False)
+    caused_by = FieldRef("CriterionMet", "caused_by", "fixed", False, False)
+
+
+class CriterionUnmet:
+    """What showed that one of the things was done no longer does."""
+
+    event_id = FieldRef("CriterionUnmet", "event_id", "fixed", False, False)
+    worker_id = FieldRef("CriterionUnmet", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("CriterionUnmet", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("CriterionUnmet", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("CriterionUnmet", "source", "string", False, False)
+    source_record_id = FieldRef("CriterionUnmet", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("CriterionUnmet", "actor_role", "enum", False, False)
+    actor_id = FieldRef("CriterionUnmet", "actor_id", "string", False, False)
+    correlation_id = FieldRef("CriterionUnmet", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("CriterionUnmet", "supersedes", "fixed", True, False)
+    promise_id = FieldRef("CriterionUnmet", "promise_id", "string", False, False)
+    criterion = FieldRef("CriterionUnmet", "criterion", "string", False, False)
+    caused_by = FieldRef("CriterionUnmet", "caused_by", "fixed", False, False)
+
+
 class DisclosureAttempted:
     """The hub sent something of the record, or refused to send it."""
 
@@ -301,6 +337,24 @@ class OrganizationRegistered:
     website = FieldRef("OrganizationRegistered", "website", "string", True, False)
 
 
+class PathwayPublished:
+    """An employer says what leads to what: do these things to gain this."""
+
+    event_id = FieldRef("PathwayPublished", "event_id", "fixed", False, False)
+    organization_id = FieldRef("PathwayPublished", "organization_id", "string", False, False)
+    entity_id = FieldRef("PathwayPublished", "entity_id", "string", False, False)
+    version = FieldRef("PathwayPublished", "version", "int", False, False)
+    occurred_at = FieldRef("PathwayPublished", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("PathwayPublished", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("PathwayPublished", "source", "string", False, False)
+    actor_role = FieldRef("PathwayPublished", "actor_role", "enum", False, False)
+    actor_id = FieldRef("PathwayPublished", "actor_id", "string", False, False)
+    title = FieldRef("PathwayPublished", "title", "string", False, False)
+    criteria = FieldRef("PathwayPublished", "criteria", "array", False, False)
+    outcome = FieldRef("PathwayPublished", "outcome", "enum", False, False)
+    due_in_days = FieldRef("PathwayPublished", "due_in_days", "int", False, False)
+
+
 class ProgrammePublished:
     """A provider offers a course or programme."""
 
@@ -339,6 +393,22 @@ class PromiseAccepted:
     correlation_id = FieldRef("PromiseAccepted", "correlation_id", "fixed", True, False)
     supersedes = FieldRef("PromiseAccepted", "supersedes", "fixed", True, False)
     promise_id = FieldRef("PromiseAccepted", "promise_id", "string", False, False)
+
+
+class PromiseDeclined:
+    """This person said no to a promise."""
+
+    event_id = FieldRef("PromiseDeclined", "event_id", "fixed", False, False)
+    worker_id = FieldRef("PromiseDeclined", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("PromiseDeclined", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("PromiseDeclined", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("PromiseDeclined", "source", "string", False, False)
+    source_record_id = FieldRef("PromiseDeclined", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("PromiseDeclined", "actor_role", "enum", False, False)
+    actor_id = FieldRef("PromiseDeclined", "actor_id", "string", False, False)
+    correlation_id = FieldRef("PromiseDeclined", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("PromiseDeclined", "supersedes", "fixed", True, False)
+    promise_id = FieldRef("PromiseDeclined", "promise_id", "string", False, False)
 
 
 class PromiseDue:
@@ -409,6 +479,7 @@ class PromiseMade:
     pathway_version = FieldRef("PromiseMade", "pathway_version", "int", False, False)
     outcome = FieldRef("PromiseMade", "outcome", "enum", False, False)
     due_in_days = FieldRef("PromiseMade", "due_in_days", "int", False, False)
+    criteria = FieldRef("PromiseMade", "criteria", "array", False, False)
 
 
 class Promoted:

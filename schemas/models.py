@@ -121,6 +121,28 @@ class CredentialRevoked(StoryEvent):
     credential_kind: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
 
 
+class CriterionMet(StoryEvent):
+    """This person did one of the things that a promise asks for."""
+
+    event_type: ClassVar[str] = "CriterionMet"
+    own_names: ClassVar[tuple[str, ...]] = ('promise_id', 'criterion', 'caused_by')
+    type: Literal["CriterionMet"]
+    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    criterion: Annotated[str, Field(pattern=r"^(training:[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,149}|skill:[a-z0-9]{1,20}:[A-Za-z0-9._-]{1,80};attested_by=(ANY|SUPERVISOR|MENTOR|ASSESSOR|PEER);times=[1-9][0-9]?|assessment:[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,149};at_least=(0[.][0-9]{1,4}|1)|employed_days:[1-9][0-9]{0,4})$")]
+    caused_by: UUID
+
+
+class CriterionUnmet(StoryEvent):
+    """What showed that one of the things was done no longer does."""
+
+    event_type: ClassVar[str] = "CriterionUnmet"
+    own_names: ClassVar[tuple[str, ...]] = ('promise_id', 'criterion', 'caused_by')
+    type: Literal["CriterionUnmet"]
+    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    criterion: Annotated[str, Field(pattern=r"^(training:[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,149}|skill:[a-z0-9]{1,20}:[A-Za-z0-9._-]{1,80};attested_by=(ANY|SUPERVISOR|MENTOR|ASSESSOR|PEER);times=[1-9][0-9]?|assessment:[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,149};at_least=(0[.][0-9]{1,4}|1)|employed_days:[1-9][0-9]{0,4})$")]
+    caused_by: UUID
+
+
 class DisclosureAttempted(StoryEvent):
     """The hub sent something of the record, or refused to send it."""
 
@@ -203,6 +225,18 @@ class OrganizationRegistered(DirectoryEvent):
     website: Annotated[str, Field(min_length=1, max_length=500)] | None = None
 
 
+class PathwayPublished(DirectoryEvent):
+    """An employer says what leads to what: do these things to gain this."""
+
+    event_type: ClassVar[str] = "PathwayPublished"
+    own_names: ClassVar[tuple[str, ...]] = ('title', 'criteria', 'outcome', 'due_in_days')
+    type: Literal["PathwayPublished"]
+    title: Annotated[str, Field(min_length=1, max_length=300)]
+    criteria: Annotated[list[Annotated[str, Field(pattern=r"^(training:[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,149}|skill:[a-z0-9]{1,20}:[A-Za-z0-9._-]{1,80};attested_by=(ANY|SUPERVISOR|MENTOR|ASSESSOR|PEER);times=[1-9][0-9]?|assessment:[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,149};at_least=(0[.][0-9]{1,4}|1)|employed_days:[1-9][0-9]{0,4})$")]], Field(max_length=50)]
+    outcome: Literal["UNKNOWN", "INTERVIEW", "ROLE", "WAGE_STEP", "BONUS"]
+    due_in_days: Annotated[int, Field(ge=1, le=3650)]
+
+
 class ProgrammePublished(DirectoryEvent):
     """A provider offers a course or programme."""
 
@@ -227,6 +261,15 @@ class PromiseAccepted(StoryEvent):
     event_type: ClassVar[str] = "PromiseAccepted"
     own_names: ClassVar[tuple[str, ...]] = ('promise_id',)
     type: Literal["PromiseAccepted"]
+    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+
+
+class PromiseDeclined(StoryEvent):
+    """This person said no to a promise."""
+
+    event_type: ClassVar[str] = "PromiseDeclined"
+    own_names: ClassVar[tuple[str, ...]] = ('promise_id',)
+    type: Literal["PromiseDeclined"]
     promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
 
 
@@ -262,7 +305,7 @@ class PromiseMade(StoryEvent):
     """An employer promised this person something in return for something."""
 
     event_type: ClassVar[str] = "PromiseMade"
-    own_names: ClassVar[tuple[str, ...]] = ('promise_id', 'employer_id', 'pathway_id', 'pathway_version', 'outcome', 'due_in_days')
+    own_names: ClassVar[tuple[str, ...]] = ('promise_id', 'employer_id', 'pathway_id', 'pathway_version', 'outcome', 'due_in_days', 'criteria')
     type: Literal["PromiseMade"]
     promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
@@ -270,6 +313,7 @@ class PromiseMade(StoryEvent):
     pathway_version: Annotated[int, Field(ge=1, le=1000000)]
     outcome: Literal["UNKNOWN", "INTERVIEW", "ROLE", "WAGE_STEP", "BONUS"]
     due_in_days: Annotated[int, Field(ge=1, le=3650)]
+    criteria: Annotated[list[Annotated[str, Field(pattern=r"^(training:[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,149}|skill:[a-z0-9]{1,20}:[A-Za-z0-9._-]{1,80};attested_by=(ANY|SUPERVISOR|MENTOR|ASSESSOR|PEER);times=[1-9][0-9]?|assessment:[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,149};at_least=(0[.][0-9]{1,4}|1)|employed_days:[1-9][0-9]{0,4})$")]], Field(max_length=50)] = []
 
 
 class Promoted(StoryEvent):
@@ -436,14 +480,18 @@ MODELS: dict[str, type[EdgeEvent]] = {
     "ContactChanged": ContactChanged,
     "CredentialAwarded": CredentialAwarded,
     "CredentialRevoked": CredentialRevoked,
+    "CriterionMet": CriterionMet,
+    "CriterionUnmet": CriterionUnmet,
     "DisclosureAttempted": DisclosureAttempted,
     "EmploymentEnded": EmploymentEnded,
     "EmploymentStarted": EmploymentStarted,
     "InterviewGuaranteed": InterviewGuaranteed,
     "InterviewHeld": InterviewHeld,
     "OrganizationRegistered": OrganizationRegistered,
+    "PathwayPublished": PathwayPublished,
     "ProgrammePublished": ProgrammePublished,
     "PromiseAccepted": PromiseAccepted,
+    "PromiseDeclined": PromiseDeclined,
     "PromiseDue": PromiseDue,
     "PromiseKept": PromiseKept,
     "PromiseLapsed": PromiseLapsed,

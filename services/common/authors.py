@@ -1,7 +1,8 @@
 """Who may author what: role by event type, in one table.
 
-Consent types enter only through `consent`, DisclosureAttempted only through `delivery`: no key of
-an organisation can post them.
+Consent types enter only through `consent`, DisclosureAttempted only through `delivery`, and the
+criteria of promises and a worker's no only through `promises`: no key of an organisation can post
+them. Nor does an employer say that its own promise is kept: the events that show it do.
 """
 
 from __future__ import annotations
@@ -27,16 +28,20 @@ MATRIX: Mapping[str, frozenset[Role]] = {
     "ContactChanged": _NOBODY,
     "CredentialAwarded": _TRAINERS | {_A},
     "CredentialRevoked": _TRAINERS | {_A},
+    "CriterionMet": _NOBODY,
+    "CriterionUnmet": _NOBODY,
     "DisclosureAttempted": _NOBODY,
     "EmploymentEnded": _EMPLOYERS,
     "EmploymentStarted": _EMPLOYERS,
     "InterviewGuaranteed": _EMPLOYERS,
     "InterviewHeld": _EMPLOYERS,
     "OrganizationRegistered": frozenset({_O}),
+    "PathwayPublished": _EMPLOYERS,
     "ProgrammePublished": _TRAINERS | {_A},
     "PromiseAccepted": frozenset({_W}),
+    "PromiseDeclined": _NOBODY,
     "PromiseDue": frozenset({_O}),
-    "PromiseKept": _EMPLOYERS,
+    "PromiseKept": frozenset({_O}),
     "PromiseLapsed": frozenset({_O}),
     "PromiseMade": _EMPLOYERS,
     "Promoted": _EMPLOYERS,

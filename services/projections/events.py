@@ -87,7 +87,10 @@ def events_of(stream: Stream, decoded: Iterable[tuple[EventType, pl.DataFrame]])
         logs.append(_log_rows(stream, writer, own))
         by_type.setdefault(writer.name, []).append(_as_newest(writer, own))
     return Events(
-        stream, pl.concat(logs), {name: pl.concat(frames) for name, frames in by_type.items()}
+        stream,
+        pl.concat(logs),
+        # A field that an earlier version did not know has no type there: relaxed.
+        {name: pl.concat(frames, how="vertical_relaxed") for name, frames in by_type.items()},
     )
 
 

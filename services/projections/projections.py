@@ -19,14 +19,18 @@ from schemas.events import (
     ContactChanged,
     CredentialAwarded,
     CredentialRevoked,
+    CriterionMet,
+    CriterionUnmet,
     DisclosureAttempted,
     EmploymentEnded,
     EmploymentStarted,
     InterviewGuaranteed,
     InterviewHeld,
     OrganizationRegistered,
+    PathwayPublished,
     ProgrammePublished,
     PromiseAccepted,
+    PromiseDeclined,
     PromiseDue,
     PromiseKept,
     PromiseLapsed,
@@ -178,7 +182,10 @@ class Support(Projection):
 
 
 class Promise(Projection):
-    """One row per promise: made, accepted, due, and kept or lapsed."""
+    """One row per promise: made, accepted, due, and kept or lapsed.
+
+    It is kept when `kept_at` is not after `due_at`, also when it had lapsed before that was known.
+    """
 
     key = Key("worker_id", "promise_id")
     indexes = (("employer_id",),)
@@ -187,12 +194,24 @@ class Promise(Projection):
     pathway_version = Latest(PromiseMade.pathway_version)
     outcome = Latest(PromiseMade.outcome)
     due_in_days = Latest(PromiseMade.due_in_days)
+    criteria = Latest(PromiseMade.criteria)
     made_at = Earliest(PromiseMade.occurred_at)
     accepted_at = Earliest(PromiseAccepted.occurred_at)
+    declined_at = Earliest(PromiseDeclined.occurred_at)
     criteria_met_at = Earliest(PromiseDue.occurred_at)
-    due_at = Latest(PromiseDue.due_at)
+    # A fact that comes late can only make it due earlier.
+    due_at = Earliest(PromiseDue.due_at)
     kept_at = Earliest(PromiseKept.occurred_at)
     lapsed_at = Earliest(PromiseLapsed.occurred_at)
+
+
+class PromiseCriterion(Projection):
+    """One row per criterion of a promise that was ever met: it is when `met_at` is the later."""
+
+    key = Key("worker_id", "promise_id", "criterion")
+    met_at = Latest(CriterionMet.occurred_at)
+    met_by = Latest(CriterionMet.caused_by)
+    unmet_at = Latest(CriterionUnmet.occurred_at)
 
 
 class Interview(Projection):
@@ -292,6 +311,17 @@ class Programme(Projection):
     credential_name = Current(ProgrammePublished.credential_name)
     website = Current(ProgrammePublished.website)
     published_at = Current(ProgrammePublished.occurred_at)
+
+
+class Pathway(Projection):
+    """One row per version of a pathway; the highest is in force, older ones still bind."""
+
+    key = Key("organization_id", "version", pathway_id="entity_id")
+    title = Current(PathwayPublished.title)
+    criteria = Current(PathwayPublished.criteria)
+    outcome = Current(PathwayPublished.outcome)
+    due_in_days = Current(PathwayPublished.due_in_days)
+    published_at = Current(PathwayPublished.occurred_at)
 
 
 class Connection(Projection):
