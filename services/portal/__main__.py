@@ -1,0 +1,71 @@
+"""The portal: pages for people, and the query API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+from starlette.routing import BaseRoute, Route
+
+from services.common.http import HttpService
+from services.common.postgres import Pool, apply_schema
+from services.common.revocations import restore
+from services.portal import api, cohorts, entry, i18n, pages
+from services.portal.sessions import Sessions
+from services.portal.settings import PortalSettings
+from services.portal.statics import files, static
+from services.portal.store import ReadStore
+from services.portal.web import Handler, Portal, environment, page, worker_page
+
+
+def routes() -> list[BaseRoute]:
+    """Every page. Those that show a record need a log-in."""
+    public: list[tuple[str, str, Handler]] = [
+        ("GET", "/", cohorts.front_page),
+        ("GET", "/cohorts", cohorts.cohorts_page),
+        ("GET", "/help", entry.help_page),
+        ("GET", "/sign-in", entry.sign_in_page),
+        ("POST", "/sign-in", entry.sign_in),
+        ("POST", "/sign-out", entry.sign_out),
+        ("GET", "/demo", entry.demo_page),
+        ("POST", "/demo", entry.demo_sign_in),
+    ]
+    personal: list[tuple[str, str, Handler]] = [
+        ("GET", "/me", pages.my_story),
+        ("GET", "/me/sharing", pages.sharing),
+        ("GET", "/me/sharing/{grant:uuid}/stop", pages.ask_stop),
+        ("POST", "/me/sharing/{grant:uuid}/stop", pages.stop),
+    ]
+    return [
+        Route("/static/{name}", static, methods=["GET"]),
+        *(Route(path, page(handler), methods=[method]) for method, path, handler in public),
+        *(Route(p, worker_page(handler), methods=[method]) for method, p, handler in personal),
+    ]
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Read texts, templates and files once; put revocations back before anything is served."""
+    settings = PortalSettings()
+    files(), environment()
+    for code in i18n.LANGUAGES:
+        i18n.language(code)
+    await restore(app.state.settings, app.state.pool)
+    timeout = settings.call_timeout.total_seconds()
+    async with httpx.AsyncClient(timeout=timeout, follow_redirects=False) as http:
+        app.state.portal = Portal(
+            settings, ReadStore(app.state.pool), Sessions(app.state.pool, app.state.vault), http
+        )
+        yield
+
+
+def service() -> HttpService:
+    """The portal's routes, pages and query API."""
+    return HttpService("portal", router=api.router, routes=routes(), lifespan=lifespan)
+
+
+async def initialise(pool: Pool) -> None:
+    """Create the tables of log-ins where they are missing."""
+    await apply_schema(pool, "services.portal")

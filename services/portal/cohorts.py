@@ -1,0 +1,92 @@
+"""The public page of a provider's cohorts: real numbers, with small groups left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from services.portal.web import Visit
+from services.portal.words import readable
+
+MINIMUM: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """One course run. started = passed + distinction + failed + left_early + not_known."""
+
+    title: str
+    started: int
+    passed: int
+    distinction: int
+    failed: int
+    left_early: int
+
+    @property
+    def not_known(self) -> int:
+        return self.started - self.passed - self.distinction - self.failed - self.left_early
+
+    @property
+    def finished(self) -> int:
+        return self.passed + self.distinction
+
+    @property
+    def may_be_shown(self) -> bool:
+        """Each number is at least the minimum; only "not known" may be nobody at all.
+
+        A row goes as a whole, and no totals are shown, so nothing hidden can be worked out.
+        """
+        cells = (self.started, self.passed, self.distinction, self.failed, self.left_early)
+        return min(cells) >= MINIMUM and (self.not_known == 0 or self.not_known >= MINIMUM)
+
+    def bar(self) -> list[tuple[str, float, float]]:
+        """The parts of the whole as name, start and width, out of 100."""
+        parts, start = [], 0.0
+        for name in ("passed", "distinction", "failed", "left_early", "not_known"):
+            width = round(100 * getattr(self, name) / self.started, 2)
+            parts.append((name, round(start, 2), width))
+            start += width
+        return parts
+
+    def percent(self, part: int) -> int:
+        return round(100 * part / self.started)
+
+
+def cohorts_of(rows: Iterable[Mapping[str, Any]]) -> tuple[list[Cohort], int]:
+    """What may be shown, and how many rows are hidden."""
+    every = [
+        Cohort(
+            title=row["title"] or readable(row["course_id"]),
+            started=row["started"],
+            passed=row["passed"],
+            distinction=row["distinction"],
+            failed=row["failed"],
+            left_early=row["left_early"],
+        )
+        for row in rows
+    ]
+    shown = [cohort for cohort in every if cohort.may_be_shown]
+    return shown, len(every) - len(shown)
+
+
+async def cohorts_page(visit: Visit) -> Response:
+    """What became of all who started."""
+    provider_id = visit.portal.settings.public_cohorts_of
+    store = visit.portal.store
+    shown, hidden = cohorts_of(await store.cohorts(provider_id))
+    names = await store.names([provider_id])
+    return visit.render(
+        "cohorts.html",
+        provider=names.get(provider_id) or readable(provider_id),
+        cohorts=shown,
+        hidden=hidden,
+        minimum=MINIMUM,
+    )
+
+
+async def front_page(visit: Visit) -> Response:
+    """What this is, and where each kind of user goes."""
+    return visit.render("front.html")

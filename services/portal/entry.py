@@ -1,0 +1,114 @@
+"""Signing in and out, and help."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from starlette.responses import RedirectResponse, Response
+
+from services.common.access import Role
+from services.common.clock import utc_now
+from services.common.errors import not_found, unavailable
+from services.common.vault import Place, Redacted
+from services.portal.web import LOGIN_COOKIE, Visit
+
+DEMO_PEOPLE = 8
+
+
+async def help_page(visit: Visit) -> Response:
+    """Plain answers, and whom to call."""
+    return visit.render("help.html")
+
+
+async def sign_in_page(visit: Visit) -> Response:
+    if visit.session is not None:
+        return visit.go("/me")
+    return visit.render("sign_in.html", code="", error=None)
+
+
+async def sign_in(visit: Visit) -> Response:
+    """Take a claim code that an organisation gave, or a worker's own key."""
+    form = await visit.form()
+    code = form.get("code", "").strip()
+    worker_id = await _worker_of(visit, code) if code else None
+    if worker_id is None:
+        empty = visit.t.gettext("Type your code.")
+        unknown = visit.t.gettext("We do not know this code. Check each letter and try again.")
+        error = unknown if code else empty
+        return visit.render("sign_in.html", status=422, code=code, error=error)
+    return await _start(visit, worker_id, remember=form.get("remember") == "yes")
+
+
+async def _worker_of(visit: Visit, code: str) -> UUID | None:
+    """Whose code it is, or None."""
+    if code.startswith("tl_"):
+        token: str | None = code
+    else:
+        token = await _claimed(visit, code)
+    found = await visit.state.keys.principal(token) if token else None
+    return found.worker_id if found is not None and found.role is Role.WORKER else None
+
+
+async def _claimed(visit: Visit, code: str) -> str | None:
+    """Redeem a claim code with `ingest`: a key of the worker's own, or None for a bad code."""
+    base = visit.portal.settings.ingest_url or visit.state.settings.public_url
+    answer = await visit.portal.http.post(f"{base.rstrip('/')}/v1/claims", json={"code": code})
+    if answer.status_code >= 500:
+        raise unavailable("The code could not be checked now.")
+    return str(answer.json()["token"]) if answer.is_success else None
+
+
+async def _start(visit: Visit, worker_id: UUID, *, remember: bool) -> Response:
+    settings = visit.portal.settings
+    lasts = settings.remembered_session if remember else settings.session
+    token = await visit.portal.sessions.start(worker_id, lasts, now=utc_now())
+    response = visit.go("/me")
+    kept_s = int(lasts.total_seconds()) if remember else None
+    visit.set_cookie(response, LOGIN_COOKIE, token, lasts_s=kept_s)
+    return response
+
+
+async def sign_out(visit: Visit) -> Response:
+    """End the log-in here and now; the browser keeps nothing."""
+    await visit.form()
+    await visit.portal.sessions.end(visit.login_cookie, now=utc_now())
+    response = RedirectResponse("/sign-in?out=1", status_code=303)
+    visit.forget_login(response)
+    return response
+
+
+async def demo_page(visit: Visit) -> Response:
+    """A few people of the demo region to sign in as. Raises Problem 404 where it is off."""
+    _demo_only(visit)
+    ids = await visit.portal.store.demo_people(DEMO_PEOPLE)
+    people = [(worker_id, await _display_name(visit, worker_id)) for worker_id in ids]
+    return visit.render("demo.html", people=people)
+
+
+async def demo_sign_in(visit: Visit) -> Response:
+    """Sign in as one of the people that the demo page lists."""
+    _demo_only(visit)
+    form = await visit.form()
+    known = {str(one): one for one in await visit.portal.store.demo_people(DEMO_PEOPLE)}
+    worker_id = known.get(form.get("worker_id", ""))
+    if worker_id is None:
+        raise not_found("demo person")
+    return await _start(visit, worker_id, remember=False)
+
+
+def _demo_only(visit: Visit) -> None:
+    if not visit.demo:
+        raise not_found("page")
+
+
+async def _display_name(visit: Visit, worker_id: UUID) -> str:
+    """The person's name, opened; a short code when it has no key."""
+    row = await visit.portal.store.worker(worker_id)
+    if row is None or row["display_name"] is None:
+        return str(worker_id)[-6:]
+    places = [
+        Place("stories", event_id, worker_id, "display_name") for event_id in row["registrations"]
+    ]
+    opened = await visit.state.keyring.open_all(dict.fromkeys(places, row["display_name"]))
+    names = [name for name in opened.values() if not isinstance(name, Redacted)]
+    return names[0] if names else str(worker_id)[-6:]

@@ -1,0 +1,86 @@
+"""Log-ins of workers: a random number in a cookie, of which only the hash is stored.
+
+Each log-in has an access key of its own, sealed, with which the portal speaks to the other
+services for this worker. It is revoked when the log-in ends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from services.common.access import Role, hash_of, issue_key
+from services.common.postgres import Pool
+from services.common.vault import Vault
+
+_SEAL = "portal.session"
+_END_OLD = """
+WITH old AS (DELETE FROM portal_work.session WHERE expires_at <= $1 RETURNING key_id)
+UPDATE vault.access_key SET revoked_at = $1 WHERE key_id IN (SELECT key_id FROM old)
+"""
+_END = """
+WITH ended AS (DELETE FROM portal_work.session WHERE token_sha256 = $1 RETURNING key_id)
+UPDATE vault.access_key SET revoked_at = $2 WHERE key_id IN (SELECT key_id FROM ended)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One worker at one browser."""
+
+    worker_id: UUID
+    bearer: str  # the access key of this log-in
+
+
+class Sessions:
+    """Starts, finds and ends log-ins."""
+
+    def __init__(self, pool: Pool, vault: Vault) -> None:
+        self._pool = pool
+        self._vault = vault
+
+    async def start(self, worker_id: UUID, lasts: timedelta, *, now: datetime) -> str:
+        """Make a log-in and answer the cookie's value. Those that have run out end."""
+        await self._pool.execute(_END_OLD, now)
+        token = secrets.token_urlsafe(32)
+        key = await issue_key(self._pool, Role.WORKER, str(worker_id))
+        await self._pool.execute(
+            "INSERT INTO portal_work.session (token_sha256, worker_id, key_id, sealed_key,"
+            " expires_at) VALUES ($1, $2, $3, $4, $5)",
+            hash_of(token),
+            worker_id,
+            key.split("_")[1],
+            self._vault.seal_secret(_SEAL, key.encode()),
+            now + lasts,
+        )
+        return token
+
+    async def find(self, token: str, *, now: datetime) -> Session | None:
+        """The log-in that the cookie names, while it lasts."""
+        row = await self._pool.fetchrow(
+            "SELECT worker_id, sealed_key FROM portal_work.session"
+            " WHERE token_sha256 = $1 AND expires_at > $2",
+            hash_of(token),
+            now,
+        )
+        if row is None:
+            return None
+        key = self._vault.open_secret(_SEAL, row["sealed_key"]).decode()
+        return Session(row["worker_id"], key)
+
+    async def end(self, token: str, *, now: datetime) -> None:
+        """End the log-in and its access key. An unknown one is ended already."""
+        await self._pool.execute(_END, hash_of(token), now)
+
+
+def form_token(cookie: str) -> str:
+    """What a form must carry: it follows from the cookie, which other sites can't read."""
+    return hmac.new(cookie.encode(), b"throughline/form", hashlib.sha256).hexdigest()
+
+
+def is_form_token(cookie: str, sent: str) -> bool:
+    return hmac.compare_digest(form_token(cookie).encode(), sent.encode())
