@@ -17,7 +17,7 @@ from uuid import UUID
 from fastapi import Request
 
 from services.common.errors import Problem
-from services.common.postgres import Pool
+from services.common.postgres import Connection, Pool
 
 _CACHED_S = 5.0
 _CACHE_SIZE = 10_000
@@ -59,7 +59,7 @@ def hash_of(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-async def issue_key(pool: Pool, role: Role, subject: str) -> str:
+async def issue_key(pool: Pool | Connection, role: Role, subject: str) -> str:
     """Make a key and answer its token, which is shown once and can't be read again."""
     key_id, secret = secrets.token_hex(8), secrets.token_hex(32)
     await pool.execute(

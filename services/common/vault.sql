@@ -34,3 +34,21 @@ CREATE TABLE IF NOT EXISTS vault.connection_secret (
     sealed bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now()
 );
+
+-- The people who have a record here. `registered_at` is null until WorkerRegistered is on the log.
+CREATE TABLE IF NOT EXISTS vault.worker (
+    worker_id uuid PRIMARY KEY,
+    created_at timestamptz NOT NULL,
+    registered_at timestamptz
+);
+
+-- One-time codes with which people take up their record. `lookup` finds the row, the rest proves.
+CREATE TABLE IF NOT EXISTS vault.claim (
+    lookup text PRIMARY KEY,
+    code_index bytea NOT NULL,
+    worker_id uuid NOT NULL,
+    expires_at timestamptz NOT NULL,
+    tries integer NOT NULL DEFAULT 0,
+    claimed_at timestamptz
+);
+CREATE INDEX IF NOT EXISTS claim_worker ON vault.claim (worker_id);

@@ -1,0 +1,56 @@
+"""Wires the write edge."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, FastAPI
+
+from services.common.access import Role, issue_key
+from services.common.http import HttpService
+from services.common.postgres import Pool, apply_schema
+from services.ingest import accounts, imports, routes, xapi
+from services.ingest.account_store import AccountStore
+from services.ingest.limits import RateLimit
+from services.ingest.settings import IngestSettings
+from services.ingest.writer import Writer
+
+HUB_OPERATOR = "hub"
+
+
+async def initialise(pool: Pool) -> None:
+    await apply_schema(pool, "services.ingest")
+    await imports.initialise(pool)
+    await xapi.initialise(pool)
+
+
+async def bootstrap_operator(pool: Pool) -> str:
+    """Answer the token of a fresh operator key: the first one of a new hub."""
+    return await issue_key(pool, Role.OPERATOR, HUB_OPERATOR)
+
+
+@contextlib.asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    state, own = app.state, IngestSettings()
+    state.ingest_settings = own
+    state.ingest_limit = RateLimit(own.events_per_second, own.burst_events)
+    state.claim_limit = RateLimit(own.claims_per_second, 10 * own.claims_per_second)
+    state.accounts = AccountStore(state.pool, state.vault)
+    state.writer = Writer(state.settings, state.pool, state.vault, state.keyring, own)
+    try:
+        async with imports.running(app, state.writer):
+            yield
+    finally:
+        await state.writer.close()
+
+
+def service() -> HttpService:
+    router = APIRouter()
+    router.include_router(routes.router)
+    router.include_router(accounts.router)
+    router.include_router(imports.router)
+    router.include_router(xapi.router)
+    limits = {"/v1/events": IngestSettings().body_bytes}
+    limits |= imports.body_bytes() | xapi.body_bytes()
+    return HttpService("ingest", router=router, lifespan=lifespan, body_bytes=limits)

@@ -1,0 +1,119 @@
+"""An event on its way in: what its sender wrote, whose it is, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from schemas.catalog import EventType
+from schemas.edge import EdgeEvent
+from services.common.emit import Actor
+from services.common.errors import FieldError
+from services.common.kafka import Position
+from services.common.vault import Vault
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_NAMES_OF_THE_EVENT = frozenset({"event_id", "source_event_id"})
+_CONTENT_BYTES = 16
+
+
+class Status(StrEnum):
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    INVALID = "invalid"
+    FORBIDDEN = "forbidden"
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResult:
+    """What became of one event. `position` is there when it is on the log."""
+
+    status: Status
+    event_id: UUID | None = None
+    worker_id: UUID | None = None
+    position: Position | None = None
+    errors: tuple[FieldError, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        body: dict[str, Any] = {"status": self.status.value}
+        for name in ("event_id", "worker_id", "position"):
+            value = getattr(self, name)
+            if value is not None:
+                body[name] = str(value)
+        if self.errors:
+            body["errors"] = [error.as_dict() for error in self.errors]
+        return body
+
+
+@dataclass(slots=True, eq=False)
+class Draft:
+    """One event that may be written, filled in step by step by the pipeline."""
+
+    event_type: EventType
+    model: EdgeEvent
+    actor: Actor
+    recorded_at: datetime
+    # None for a registration, until the worker is known.
+    event_id: UUID | None
+    content: bytes
+    trace: Sequence[tuple[str, bytes]] = ()
+    # The blind index of `source_record_id`; its worker may be unknown until resolved.
+    record_index: bytes | None = None
+    worker_id: UUID | None = None
+    # Filled in by the pipeline.
+    value: bytes = b""
+    position: Position | None = None
+    result: ItemResult | None = field(default=None)
+    # Another process holds the same id now: ask again in a moment.
+    busy: bool = False
+
+    @property
+    def source(self) -> str:
+        return self.actor.source
+
+    def refuse(self, status: Status, *errors: FieldError) -> None:
+        self.result = ItemResult(status, self.event_id, self.worker_id, None, errors)
+
+    def settle(self, status: Status, position: Position) -> None:
+        self.result = ItemResult(status, self.event_id, self.worker_id, position)
+
+
+def canonical(model: EdgeEvent, source: str) -> bytes:
+    """What the sender said, in one form: two spellings of the same values are the same bytes.
+
+    Only what was written counts, so a field that a later schema adds changes nothing. How the
+    event is called (`event_id`, `source_event_id`) and when we recorded it are not part of it.
+    """
+    said = {
+        name: _plain(value)
+        for name in model.model_fields_set
+        if name not in _NAMES_OF_THE_EVENT and (value := getattr(model, name)) is not None
+    }
+    return orjson.dumps([source, said], option=orjson.OPT_SORT_KEYS)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return (value - _EPOCH) // _MICROSECOND
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f")
+    return value
+
+
+def content_of(vault: Vault, model: EdgeEvent, source: str) -> bytes:
+    """A keyed hash of `canonical`: 128 bits to compare by, and nothing to read back."""
+    return vault.blind_index("content", canonical(model, source).decode())[:_CONTENT_BYTES]
+
+
+def content_of_registration(vault: Vault, worker_id: UUID) -> bytes:
+    """A worker is registered once, so every try says the same."""
+    return vault.blind_index("registration", str(worker_id))[:_CONTENT_BYTES]

@@ -1,0 +1,211 @@
+"""Decisions of the write edge, without I/O: is it an event, may this caller say so, what is it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+from pydantic import ValidationError
+
+from schemas.catalog import event_types
+from schemas.edge import DirectoryEvent, EdgeEvent, StoryEvent
+from schemas.models import MODELS, WorkerRegistered
+from services.common.access import Principal, Role
+from services.common.authors import MATRIX, SPEAKS_FOR, may_author
+from services.common.emit import Actor
+from services.common.errors import FieldError
+from services.common.ids import derived_id, event_id_of, new_id
+from services.common.vault import Vault
+from services.ingest.drafts import Draft, ItemResult, Status, content_of
+from services.ingest.explain import echo, field_errors, unknown_type
+
+_EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9999, 12, 31, tzinfo=UTC)
+# Ids of this kind follow from a source and its own number, so nobody may choose them.
+_DERIVED_VERSION = 5
+# These publish what others offer: an agency its list of providers.
+_FOR_OTHERS = frozenset({Role.OPERATOR, Role.AGENCY})
+_NIL = UUID(int=0)
+
+Item = Mapping[str, Any] | EdgeEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who sends, worked out once per request."""
+
+    principal: Principal
+    actor: Actor
+    # What makes the sender's own event numbers its own: workers share one source.
+    namespace: str
+
+    @classmethod
+    def of(cls, principal: Principal) -> Author:
+        actor = Actor.of(principal)
+        is_worker = principal.role is Role.WORKER
+        own = f"{actor.source}/{principal.subject}" if is_worker else actor.source
+        return cls(principal, actor, own)
+
+
+def draft(
+    item: Item, author: Author, vault: Vault, at: datetime, ahead: timedelta
+) -> Draft | ItemResult:
+    """The event ready for the pipeline, or why it is refused. `at` is when it came in."""
+    if isinstance(item, Mapping) and author.principal.role is Role.WORKER:
+        item = {"worker_id": author.principal.subject, **item}
+    model = item if isinstance(item, EdgeEvent) else validated(item)
+    if isinstance(model, ItemResult):
+        return model
+    if refusal := _forbidden(model, author.principal):
+        return ItemResult(Status.FORBIDDEN, errors=(refusal,))
+    if errors := tuple(_impossible(model, author.principal, at, ahead)):
+        return ItemResult(Status.INVALID, errors=errors)
+    source = author.actor.source
+    made = Draft(
+        event_type=event_types()[model.event_type],
+        model=model,
+        actor=_actor(model, author.actor),
+        recorded_at=at,
+        event_id=_event_id(model, author.namespace),
+        content=content_of(vault, model, author.namespace),
+    )
+    if isinstance(model, StoryEvent):
+        made.worker_id = model.worker_id
+        if model.source_record_id is not None:
+            made.record_index = vault.blind_index(source, model.source_record_id)
+    return made
+
+
+def registration(model: WorkerRegistered, author: Author, vault: Vault, at: datetime) -> Draft:
+    """A worker to be registered, by source record or under the new id that the model has. The
+    event's id and content follow from the worker, once the record is resolved.
+    """
+    made = Draft(event_types()[model.event_type], model, author.actor, at, None, b"")
+    made.worker_id = model.worker_id
+    if model.source_record_id is not None:
+        made.record_index = vault.blind_index(author.actor.source, model.source_record_id)
+    return made
+
+
+def registration_id(worker_id: UUID) -> UUID:
+    return derived_id("WorkerRegistered", worker_id)
+
+
+def validated(item: object) -> EdgeEvent | ItemResult:
+    """The edge model of a JSON object, or what is wrong with it, field by field."""
+    if not isinstance(item, Mapping):
+        return _invalid(FieldError("", "is not an object", "Send one JSON object per event."))
+    name = item.get("type")
+    model = MODELS.get(name) if isinstance(name, str) else None
+    if model is None:
+        return _invalid(unknown_type(name))
+    try:
+        text = orjson.dumps(item)
+    except TypeError as error:
+        return _invalid(FieldError("", f"is not JSON: {error}", "Send plain JSON values."))
+    if b"\\u00" in text and (unprintable := _control_characters(item)):
+        return _invalid(*unprintable)
+    try:
+        return model.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        return _invalid(*field_errors(error, model.event_type))
+
+
+def _control_characters(item: Mapping[str, Any]) -> list[FieldError]:
+    """Texts with control characters, which logs, pages and databases trip over."""
+    return [
+        FieldError(echo(name).strip("'"), "has control characters", "Remove them.")
+        for name, value in item.items()
+        if any(
+            isinstance(text, str) and any(ord(c) < 32 and c not in "\t\n\r" for c in text)
+            for text in (name, *(value if isinstance(value, list) else (value,)))
+        )
+    ]
+
+
+def _invalid(*errors: FieldError) -> ItemResult:
+    return ItemResult(Status.INVALID, errors=errors)
+
+
+def _forbidden(model: EdgeEvent, principal: Principal) -> FieldError | None:
+    """Why this caller may not say this, or None."""
+    name, role = model.event_type, principal.role
+    if not may_author(role, name):
+        allowed = ", ".join(sorted(MATRIX[name])) or "the hub itself, through its own calls"
+        return FieldError("type", f"{role.value} may not author {name}", f"Reserved for {allowed}.")
+    if role is Role.WORKER:
+        return _about_somebody_else(model, principal)
+    field = SPEAKS_FOR.get(name)
+    if isinstance(model, DirectoryEvent):
+        field = None if role in _FOR_OTHERS else "organization_id"
+    if field is None or role is Role.OPERATOR or getattr(model, field) == principal.subject:
+        return None
+    return FieldError(
+        field,
+        f"{role.value} {principal.subject} may not author {name} for another organisation",
+        f"Write your own id: {principal.subject}.",
+    )
+
+
+def _about_somebody_else(model: EdgeEvent, principal: Principal) -> FieldError | None:
+    assert isinstance(model, StoryEvent), "the matrix gives workers no directory types"
+    if model.source_record_id is not None:
+        return FieldError("source_record_id", "is an organisation's number", "Leave it out.")
+    if str(model.worker_id) != principal.subject:
+        return FieldError(
+            "worker_id", f"worker may not author {model.event_type} about another", "Leave it out."
+        )
+    return None
+
+
+def _impossible(
+    model: EdgeEvent, principal: Principal, at: datetime, ahead: timedelta
+) -> list[FieldError]:
+    """What types can't say: instants that can't be, ids and names that are not the sender's."""
+    errors = []
+    if model.occurred_at > at + ahead:
+        hours = int(ahead.total_seconds() // 3600)
+        problem = f"lies more than {hours} h ahead of the hub's clock"
+        fix = f"Send it once it has happened; here it is {at:%Y-%m-%dT%H:%M:%SZ}."
+        errors.append(FieldError("occurred_at", problem, fix))
+    for name in (*_ENVELOPE_INSTANTS, *_instants(model.event_type)):
+        value = getattr(model, name)
+        if value is not None and not _EARLIEST <= value < _LATEST:
+            fix = "Write a year from 1900 to 9999, or leave it out where it is optional."
+            errors.append(FieldError(name, f"{echo(value.isoformat())} can't be kept", fix))
+    given = model.event_id
+    if given is not None and (given.version == _DERIVED_VERSION or given == _NIL):
+        fix = "Write a random UUID (version 4 or 7), or send your number as source_event_id."
+        errors.append(FieldError("event_id", "is not a random UUID", fix))
+    if principal.role is Role.WORKER and model.actor_id is not None:
+        errors.append(FieldError("actor_id", "is for organisations", "Leave it out."))
+    return errors
+
+
+_ENVELOPE_INSTANTS = ("occurred_at",)
+
+
+def _instants(name: str) -> tuple[str, ...]:
+    return _INSTANTS[name]
+
+
+_INSTANTS: Mapping[str, tuple[str, ...]] = {
+    name: tuple(f.name for f in event_type.own_fields if f.kind == "timestamp-micros")
+    for name, event_type in event_types().items()
+}
+
+
+def _event_id(model: EdgeEvent, namespace: str) -> UUID:
+    if model.event_id is not None:
+        return model.event_id
+    if model.source_event_id is not None:
+        return event_id_of(namespace, model.source_event_id)
+    return new_id()
+
+
+def _actor(model: EdgeEvent, actor: Actor) -> Actor:
+    return actor if model.actor_id is None else Actor(actor.role, model.actor_id, actor.source)

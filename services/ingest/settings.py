@@ -1,0 +1,34 @@
+"""Settings of the write edge."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import PositiveFloat, PositiveInt
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class IngestSettings(BaseSettings):
+    """Read once at start from INGEST_* variables; a bad one stops it."""
+
+    model_config = SettingsConfigDict(env_prefix="INGEST_", frozen=True)
+
+    max_events: PositiveInt = 1_000  # in one request
+    body_bytes: PositiveInt = 4_000_000  # of a request to /v1/events
+    # Clocks differ; what lies further ahead than this is a mistake.
+    ahead: timedelta = timedelta(hours=24)
+    # A caller waits this long for log and database, then gets 503.
+    patience: timedelta = timedelta(seconds=10)
+    # An event reserved by a process that died is free again after this. Longer than `patience`.
+    hold: timedelta = timedelta(seconds=15)
+    # Requests that arrive together are written together, up to so many events.
+    flush_events: PositiveInt = 2_000
+    # Events under way or waiting, over which new ones are sent away with 503.
+    queue_events: PositiveInt = 20_000
+    # Per key. An event costs one, a request at least one.
+    events_per_second: PositiveFloat = 20_000
+    burst_events: PositiveInt = 60_000
+    # Claim codes are tried without a key, so these count per address.
+    claims_per_second: PositiveFloat = 50
+    claim_valid: timedelta = timedelta(days=14)
+    claim_tries: PositiveInt = 5

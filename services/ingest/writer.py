@@ -1,0 +1,99 @@
+"""The way onto the log for everything that comes in: HTTP, files, xAPI."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+from schemas.models import WorkerRegistered
+from services.common.access import Principal
+from services.common.errors import DependencyDown
+from services.common.postgres import Pool
+from services.common.settings import Settings
+from services.common.tracing import trace_headers
+from services.common.vault import Keyring, Vault
+from services.ingest.drafts import Draft, ItemResult
+from services.ingest.eventlog import EventLog
+from services.ingest.handlers import Author, Item, draft, registration
+from services.ingest.pipeline import Pipeline
+from services.ingest.resolving import Resolver
+from services.ingest.settings import IngestSettings
+from services.ingest.store import IngestStore
+
+# Between two looks at an id that another process is writing just now.
+_BUSY_S = 0.05
+
+
+class Writer:
+    """Validates events, checks the author, and writes what may be written."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pool: Pool,
+        vault: Vault,
+        keyring: Keyring,
+        own: IngestSettings | None = None,
+    ) -> None:
+        self._own = own or IngestSettings()
+        self._vault = vault
+        self._events = EventLog(settings)
+        store = IngestStore(pool)
+        resolver = Resolver(store, vault)
+        self._pipeline = Pipeline(store, self._events, resolver, keyring, self._own)
+
+    async def write(
+        self, items: Sequence[Item], principal: Principal, at: datetime
+    ) -> list[ItemResult]:
+        """Write each event that may be written, and say what became of each, in order.
+
+        items: JSON objects, or edge models that were validated already; `at`: when they came in.
+        Raises DependencyDown while Kafka or PostgreSQL is away. Nothing is acknowledged then, and
+        the same call may be made again: what did get to the log answers `duplicate`.
+        """
+        author = Author.of(principal)
+        results: list[ItemResult] = []
+        for start in range(0, len(items), self._own.max_events):
+            part = items[start : start + self._own.max_events]
+            made = [draft(item, author, self._vault, at, self._own.ahead) for item in part]
+            await self._submit([entry for entry in made if isinstance(entry, Draft)])
+            results += [_result(entry) for entry in made]
+        return results
+
+    async def register(
+        self, models: Sequence[WorkerRegistered], principal: Principal, at: datetime
+    ) -> list[ItemResult]:
+        """Register workers for an organisation; who is known by source record is a `duplicate`.
+
+        Raises DependencyDown as `write` does.
+        """
+        author = Author.of(principal)
+        made = [registration(model, author, self._vault, at) for model in models]
+        await self._submit(made)
+        return [_result(entry) for entry in made]
+
+    async def close(self) -> None:
+        await self._pipeline.close()
+        await self._events.close()
+
+    async def _submit(self, drafts: Sequence[Draft]) -> None:
+        trace = trace_headers()
+        for entry in drafts:
+            entry.trace = trace
+        deadline = asyncio.get_running_loop().time() + self._own.patience.total_seconds()
+        while drafts:
+            await self._pipeline.submit(drafts)
+            drafts = [entry for entry in drafts if entry.busy]
+            if drafts and asyncio.get_running_loop().time() > deadline:
+                raise DependencyDown("the same events are being written elsewhere", retry_after_s=5)
+            for entry in drafts:
+                entry.busy = False
+            if drafts:
+                await asyncio.sleep(_BUSY_S)
+
+
+def _result(entry: Draft | ItemResult) -> ItemResult:
+    result = entry if isinstance(entry, ItemResult) else entry.result
+    assert result is not None, "the pipeline gives every draft a result"
+    return result
