@@ -27,13 +27,13 @@ def body_bytes() -> dict[str, int]:
 
 
 @asynccontextmanager
-async def running(app: FastAPI, write: EventWriter) -> AsyncIterator[None]:
+async def running(app: FastAPI, writer: EventWriter) -> AsyncIterator[None]:
     """The background task, while the service runs. An import that is cut off goes on next time."""
     settings = ImportSettings()
     app.state.import_settings = settings
     app.state.import_folder = settings.folder(app.state.settings)
     runner = ImportRunner(
-        app.state.pool, app.state.import_folder, write, max_notes=settings.max_notes
+        app.state.pool, app.state.import_folder, writer, max_notes=settings.max_notes
     )
     app.state.import_runner = runner
     task = asyncio.create_task(runner.run(), name="imports")

@@ -163,6 +163,7 @@ class ImportMapping(Part):
     language: Literal["1"] = "1"  # of this mapping language
     about: str = ""
     empty: tuple[str, ...] = ("",)  # what stands for "not known" in the file
+    encoding: str | None = None  # of the file, where it can't be told
     timezone: str = "UTC"  # of dates that name none
     lookups: dict[Name, Lookup] = {}
     values: dict[Name, Spec] = {}  # made once a row, for use in events
@@ -172,6 +173,16 @@ class ImportMapping(Part):
     @classmethod
     def _known_zone(cls, name: str) -> str:
         return check_zone(name)
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, name: str | None) -> str | None:
+        try:
+            if name is not None:
+                "".encode(name)
+        except LookupError:
+            raise ValueError(f"{name!r} is not a text encoding, such as cp1252") from None
+        return name
 
     @field_validator("values", mode="before")
     @classmethod

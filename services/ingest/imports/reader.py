@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,11 @@ from services.ingest.imports.rows import Note, Severity, Table
 MAX_COLUMNS = 500
 MAX_ROW_CHARS = 100_000
 MAX_LOOKUP_ROWS = 200_000
-_SAMPLE = 256 * 1024
+_SAMPLE = 64 * 1024
+_ENOUGH_ODD_BYTES = 100
+_PLAUSIBLE = ["cp1252", "mac_roman", "cp1250", "cp1251", "shift_jis", "gb18030", "euc_kr", "big5"]
 _DELIMITERS = (",", ";", "\t")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -43,51 +47,56 @@ def _bad_file(detail: str, errors: Sequence[FieldError] = ()) -> Problem:
     return Problem(422, "invalid-file", detail, errors=errors)
 
 
-def find_encoding(path: Path) -> str:
-    """The encoding the whole file can be read in. Raises Problem 422 when there is none."""
+def find_encoding(path: Path, named: str | None = None) -> str:
+    """The encoding the whole file can be read in. Raises Problem 422 when there is none.
+
+    A file that is not UTF-8 and has but a few odd characters is taken for Windows-1252, the
+    commonest by far: the fewer there are, the less a guess is worth.
+    """
     with path.open("rb") as file:
-        sample = file.read(_SAMPLE)
-    for bom, name in _BOMS:
-        if sample.startswith(bom):
-            _check_decodes(path, name)
-            return name
-    failed_at = _first_undecodable(path, "utf-8")
-    if failed_at is None:
-        return "utf-8"
-    with path.open("rb") as file:  # the odd character may stand far from the beginning
-        file.seek(max(0, failed_at - _SAMPLE // 2))
-        best = from_bytes(file.read(_SAMPLE)).best()
-    encoding = best.encoding if best is not None else "cp1252"
-    _check_decodes(path, encoding)
+        start = file.read(4)
+    marked = next((name for bom, name in _BOMS if start.startswith(bom)), None)
+    encoding = named or marked or "utf-8"
+    if named is None and marked is None and not _decodes(path, encoding):
+        encoding = _guess(_odd_lines(path))
+    if not _decodes(path, encoding):
+        raise _bad_file("The file's encoding can't be told. Save it as UTF-8.")
     return encoding
 
 
-def _check_decodes(path: Path, encoding: str) -> None:
-    if _first_undecodable(path, encoding) is not None:
-        raise _bad_file("The file's encoding can't be told. Save it as UTF-8.")
-
-
-def _first_undecodable(path: Path, encoding: str) -> int | None:
-    """About where the file stops being in this encoding, or None when it never does."""
-    decoder = codecs.getincrementaldecoder(encoding)()
-    position = 0
+def _odd_lines(path: Path) -> bytes:
+    """Lines that are not plain ASCII, as many as a guess needs."""
+    found = b""
     with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            try:
-                decoder.decode(chunk)
-            except UnicodeDecodeError as error:
-                return position + error.start
-            position += len(chunk)
+        while len(found) < _SAMPLE and (line := file.readline(_SAMPLE)):
+            found += line if not line.isascii() else b""
+    return found
+
+
+def _guess(odd: bytes) -> str:
+    if sum(byte > 127 for byte in odd) < _ENOUGH_ODD_BYTES:
+        return "cp1252"
+    best = from_bytes(odd, cp_isolation=_PLAUSIBLE).best()
+    return best.encoding if best is not None else "cp1252"
+
+
+def _decodes(path: Path, encoding: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)()
     try:
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                decoder.decode(chunk)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
-        return position
-    return None
+        return False
+    return True
 
 
-def inspect(path: Path, needed: frozenset[str], what: str = "file") -> Dialect:
+def inspect(
+    path: Path, needed: frozenset[str], what: str = "file", encoding: str | None = None
+) -> Dialect:
     """Find out how to read the file. Raises Problem 422 naming the columns that are missing."""
-    encoding = find_encoding(path)
+    encoding = find_encoding(path, encoding)
     with path.open(encoding=encoding, newline="") as file:
         first = _first_line(file)
     headers = {d: tuple(c.strip() for c in _cells(first, d)) for d in _DELIMITERS}
@@ -97,6 +106,8 @@ def inspect(path: Path, needed: frozenset[str], what: str = "file") -> Dialect:
         raise _bad_file(f"The {what} is empty: its first row must name the columns.")
     if len(header) > MAX_COLUMNS:
         raise _bad_file(f"The {what} has {len(header)} columns; {MAX_COLUMNS} are allowed.")
+    if _CONTROL.search(first.replace("\t", "")):
+        raise _bad_file(f"The {what}'s first row holds control characters: is it a CSV file?")
     errors = [_missing(name, header, what) for name in sorted(needed - set(header))]
     errors += [
         FieldError(name[:80], f"stands twice in the {what}'s first row", "Rename one of them.")
@@ -110,9 +121,7 @@ def inspect(path: Path, needed: frozenset[str], what: str = "file") -> Dialect:
 
 def _missing(name: str, header: Sequence[str], what: str) -> FieldError:
     there = ", ".join(column[:80] for column in header[:60])
-    return FieldError(
-        name, f"the mapping names this column, the {what} has none", f"It has {there}"
-    )
+    return FieldError(name, f"the mapping names this column, not the {what}", f"It has: {there}.")
 
 
 def _first_line(file: io.TextIOBase) -> str:
@@ -175,8 +184,8 @@ def _named(number: int, cells: list[str], header: Sequence[str]) -> Mapping[str,
         return _unreadable(number, f"has {len(cells)} cells, the first row has {len(header)}")
     if sum(map(len, cells)) > MAX_ROW_CHARS:
         return _unreadable(number, f"is over {MAX_ROW_CHARS:,} characters long")
-    if any("\x00" in cell for cell in cells):
-        return _unreadable(number, "holds a zero byte")
+    if any(_CONTROL.search(cell) for cell in cells):
+        return _unreadable(number, "holds a control character")
     return dict(zip(header, cells, strict=True))
 
 

@@ -54,7 +54,7 @@ async def start(
         text = await _mapping_text(form)
         mapping = await asyncio.to_thread(parse_mapping, text)
         _refuse_foreign_types(principal, mapping)
-        job = NewImport(new_id(), principal, text.decode(), mapping.name, "", dry_run, 0)
+        job = NewImport(new_id(), principal, text.decode(), mapping.name, "", dry_run, 0, "")
         await _keep(request, form, mapping, job)
     runner: ImportRunner = request.app.state.import_runner
     runner.wake()
@@ -102,6 +102,7 @@ def _shown(job: Import) -> dict[str, Any]:
         "dry_run": job.dry_run,
         "mapping": job.mapping_name,
         "file": job.file_name,
+        "encoding": job.encoding,
         "progress": job.progress,
         "rows": _with_zeros(tally.rows, "read", "accepted", "duplicate", "refused", "empty"),
         "events": _with_zeros(tally.events, "accepted", "duplicate", "repeated", "refused"),
@@ -154,9 +155,10 @@ async def _keep(request: Request, form: FormData, mapping: ImportMapping, job: N
     try:
         for path, upload in uploads.items():
             await asyncio.to_thread(_copy, upload.file, path, most)
-        await asyncio.to_thread(open_import, folder, job)
-        named = replace(job, file_name=(file.filename or "")[:200], bytes_total=file.size or 0)
-        await ImportStore(request.app.state.pool).add(named)
+        opened = await asyncio.to_thread(open_import, folder, job)
+        name = (file.filename or "").replace("\x00", "")[:200]
+        job = replace(job, file_name=name, bytes_total=file.size or 0, encoding=opened.encoding)
+        await ImportStore(request.app.state.pool).add(job)
     except BaseException:
         await asyncio.to_thread(shutil.rmtree, folder / str(job.import_id), ignore_errors=True)
         raise

@@ -50,7 +50,7 @@ class RowResult:
     """What one row gives: events to write, or notes why not."""
 
     row: int
-    events: list[dict[str, Any]] = field(default_factory=list)
+    events: list[EdgeEvent] = field(default_factory=list)
     repeated: int = 0  # events of `once` that an earlier row gave
     notes: list[Note] = field(default_factory=list)
     repairs: Counter[str] = field(default_factory=Counter)
@@ -189,7 +189,7 @@ class RowMapper:
             built = _Builder(self, values, event, result).build()
             if built is None:
                 continue
-            key = (event.type, str(built["source_event_id"]))
+            key = (event.type, str(built.source_event_id))
             if event.once and key in self._given:
                 result.repeated += 1
                 continue
@@ -224,8 +224,8 @@ class _Builder:
         self._model: type[EdgeEvent] = MODELS[event.type]
         self._refused = False
 
-    def build(self) -> dict[str, Any] | None:
-        """The event as plain JSON, or None when it does not apply or is refused."""
+    def build(self) -> EdgeEvent | None:
+        """The event, or None when it does not apply or is refused."""
         if not self._applies():
             return None
         raw: dict[str, Any] = {"type": self._event.type}
@@ -265,18 +265,16 @@ class _Builder:
             self._note(severity, error.column, error.bad, error.value)
             return None
 
-    def _checked(self, raw: dict[str, Any]) -> dict[str, Any] | None:
+    def _checked(self, raw: dict[str, Any]) -> EdgeEvent | None:
         """Hold the event against its model; an optional field that does not fit is left empty."""
         for _attempt in range(2):
             try:
-                event = self._model.model_validate(raw)
+                return self._model.model_validate(raw)
             except ValidationError as error:
                 for item in error.errors(include_input=False, include_url=False):
                     self._misfit(raw, str(item["loc"][0]) if item["loc"] else "", item["msg"])
                 if self._refused:
                     return None
-                continue
-            return event.model_dump(mode="json", exclude_none=True)
         return None
 
     def _misfit(self, raw: dict[str, Any], name: str, message: str) -> None:

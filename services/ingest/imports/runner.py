@@ -7,18 +7,21 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from aiokafka.errors import KafkaError
 
+from schemas.edge import EdgeEvent
 from services.common.access import Principal
 from services.common.clock import Clock, utc_now
-from services.common.errors import Problem, RetryableError
+from services.common.errors import FieldError, Problem, RetryableError
 from services.common.log import get_logger
 from services.common.postgres import AWAY, Pool
+from services.ingest.drafts import ItemResult
 from services.ingest.imports.mapping import ImportMapping, parse_mapping
 from services.ingest.imports.reader import Progress, inspect, read_rows, read_table
 from services.ingest.imports.rows import Note, RowMapper, RowResult
@@ -36,9 +39,9 @@ log = get_logger("imports")
 class EventWriter(Protocol):
     """Writes events for a caller and says what became of each, in order."""
 
-    async def __call__(
-        self, events: Sequence[dict[str, Any]], principal: Principal
-    ) -> Sequence[Written]: ...
+    async def write(
+        self, items: Sequence[EdgeEvent], principal: Principal, at: datetime
+    ) -> Sequence[ItemResult]: ...
 
 
 def file_of(folder: Path, import_id: UUID) -> Path:
@@ -57,13 +60,14 @@ class Opened:
     rows: Rows
     progress: Progress
     batch_rows: int
+    encoding: str
 
 
 def open_import(folder: Path, job: NewImport, row_done: int = 0) -> Opened:
     """Raises Problem 422 when the mapping and the files don't fit, FileNotFoundError."""
     mapping = parse_mapping(job.mapping.encode())
     path = file_of(folder, job.import_id)
-    dialect = inspect(path, mapping.columns)
+    dialect = inspect(path, mapping.columns, encoding=mapping.encoding)
     tables = {
         name: read_table(lookup_file_of(folder, job.import_id, name), mapping, name)
         for name in mapping.files
@@ -72,7 +76,7 @@ def open_import(folder: Path, job: NewImport, row_done: int = 0) -> Opened:
     progress = Progress()
     rows = read_rows(path, dialect, progress)
     batch_rows = max(1, BATCH_EVENTS // len(mapping.events))
-    opened = Opened(mapper, rows, progress, batch_rows)
+    opened = Opened(mapper, rows, progress, batch_rows, dialect.encoding)
     _skip(opened, mapping, row_done)
     return opened
 
@@ -106,7 +110,7 @@ class ImportRunner:
         self,
         pool: Pool,
         folder: Path,
-        write: EventWriter,
+        writer: EventWriter,
         *,
         max_notes: int = 100_000,
         clock: Clock = utc_now,
@@ -114,7 +118,7 @@ class ImportRunner:
         self._pool = pool
         self._store = ImportStore(pool)
         self._folder = folder
-        self._write = write
+        self._writer = writer
         self._max_notes = max_notes
         self._clock = clock
         self._wake = asyncio.Event()
@@ -202,4 +206,12 @@ class ImportRunner:
         events = [event for row in batch for event in row.events]
         if job.dry_run:
             return [Written("valid")] * len(events)
-        return await self._write(events, job.principal) if events else []
+        if not events:
+            return []
+        results = await self._writer.write(events, job.principal, self._clock())
+        return [_written(result) for result in results]
+
+
+def _written(result: ItemResult) -> Written:
+    error = result.errors[0] if result.errors else FieldError("", "")
+    return Written(result.status.value, error.field, error.problem, error.fix or "")

@@ -10,6 +10,7 @@ CREATE TABLE IF NOT EXISTS ingest_work.import (
     mapping_name text NOT NULL,
     file_name text NOT NULL,
     dry_run boolean NOT NULL,
+    encoding text NOT NULL,
     state text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'running', 'done', 'failed')),
     bytes_total bigint NOT NULL,
     bytes_done bigint NOT NULL DEFAULT 0,

@@ -31,6 +31,7 @@ class NewImport:
     file_name: str
     dry_run: bool
     bytes_total: int
+    encoding: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ class ImportStore:
     async def add(self, new: NewImport) -> None:
         await self._pool.execute(
             "INSERT INTO ingest_work.import (import_id, organization_id, role, key_id, mapping,"
-            " mapping_name, file_name, dry_run, bytes_total) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9)",
+            " mapping_name, file_name, dry_run, bytes_total, encoding)"
+            " VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10)",
             new.import_id,
             new.principal.subject,
             new.principal.role.value,
@@ -80,6 +82,7 @@ class ImportStore:
             new.file_name,
             new.dry_run,
             new.bytes_total,
+            new.encoding,
         )
 
     async def get(self, import_id: UUID) -> Import | None:

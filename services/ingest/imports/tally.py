@@ -38,9 +38,9 @@ class Tally:
         for event, result in zip(row.events, written, strict=True):
             self.events[result.status if result.status not in _REFUSALS else "refused"] += 1
             if result.status in ("accepted", "valid"):
-                self.accepted[event["type"]] += 1
+                self.accepted[event.event_type] += 1
             elif result.status in _REFUSALS:
-                notes.append(_refusal(row.row, event["type"], result))
+                notes.append(_refusal(row.row, event.event_type, result))
         self.events["repeated"] += row.repeated
         self.events["refused"] += len(
             {note.event_type for note in row.notes if note.severity is Severity.REFUSED}
