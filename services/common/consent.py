@@ -71,6 +71,7 @@ class Names:
 
     subject: str  # pseudonym
     message_id: str
+    sequence: int | None = None  # counts the messages about this worker to this receiver
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class Disclosure:
     fields: Mapping[str, object] = field(repr=False)  # redacted to the grant's categories
     recipient_id: str
     grant_id: UUID
+    sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,23 @@ def disclose(
         fields=_redacted(event, allowed, opened or {}),
         recipient_id=recipient.recipient_id,
         grant_id=grant.grant_id,
+        sequence=names.sequence,
+    )
+
+
+def sealed_in_sight(
+    event: Decoded, recipient: Recipient, grants: Iterable[Grant], *, at: datetime
+) -> tuple[str, ...]:
+    """The sealed fields that `disclose` would show at `at`: only these need to be opened."""
+    grant = decide(event.event_type.category, recipient, grants, worker_id=event.worker_id, at=at)
+    if isinstance(grant, Denied):
+        return ()
+    allowed = (grant.categories & recipient.categories) - NEVER_SHARED
+    shareable = shareable_fields(event.event_type, event.fields)
+    return tuple(
+        kind.name
+        for kind in event.event_type.sealed_fields
+        if kind.category in allowed and shareable.get(kind.name) is not None
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from services.consent.requests import AccessRequest, GrantOrder
 from services.consent.settings import ConsentSettings
 from services.consent.store import ConsentStore
 from services.consent.withdrawal import Withdrawals
-from services.consent.wording import newest, wordings
+from services.consent.wording import wordings
 
 router = APIRouter(prefix="/v1", tags=["consent"])
 Caller = Annotated[Principal, Depends(caller)]
@@ -46,16 +47,14 @@ Own = Annotated[ConsentSettings, Depends(own_settings)]
 
 
 @router.get("/consent-wording")
-async def wording(language: str = "en", version: str | None = None) -> dict[str, Any]:
-    """The words to show before a grant, with their SHA-256; the newest by default."""
-    found = wordings().get((version, language)) if version else newest(language)
-    if found is None:
-        raise not_found("wording")
+async def wording(language: str | None = None, version: str | None = None) -> dict[str, Any]:
+    """The words to show before a grant, with their SHA-256: the newest version first."""
     return {
-        "version": found.version,
-        "language": found.language,
-        "sha256": found.sha256,
-        "words": found.words,
+        "wordings": [
+            asdict(words)
+            for words in reversed(wordings().values())
+            if language in (None, words.language) and version in (None, words.version)
+        ]
     }
 
 

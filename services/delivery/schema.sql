@@ -100,13 +100,11 @@ CREATE TABLE IF NOT EXISTS delivery_work.snapshot (
     PRIMARY KEY (connection_id, grant_id)
 );
 
--- Events of delivery's own on their way to the log: attempts, connections switched off.
+-- Events of delivery's own on their way to the log (attempts, connections switched off); a row
+-- goes once its event is there.
 CREATE TABLE IF NOT EXISTS delivery_work.announcement (
     announcement_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     key bytea NOT NULL,
     value bytea NOT NULL,
-    traceparent text,
-    published boolean NOT NULL DEFAULT false
+    traceparent text
 );
-CREATE INDEX IF NOT EXISTS announcement_unpublished ON delivery_work.announcement (announcement_id)
-    WHERE NOT published;

@@ -35,8 +35,3 @@ def wordings() -> dict[tuple[str, str], Wording]:
                 version, language, hashlib.sha256(content).hexdigest(), words
             )
     return dict(sorted(found.items()))
-
-
-def newest(language: str) -> Wording | None:
-    """The words in force in a language."""
-    return next((w for w in reversed(wordings().values()) if w.language == language), None)

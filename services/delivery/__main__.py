@@ -1,0 +1,43 @@
+"""Runs the delivery worker: `python -m services.delivery`; wires the HTTP service."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import uvloop
+
+from services.common import log, tracing
+from services.common.http import HttpService
+from services.common.postgres import Pool, apply_schema
+from services.common.settings import Settings
+from services.delivery.routes import router
+from services.delivery.settings import DeliverySettings
+from services.delivery.worker import DeliveryWorker
+
+
+async def initialise(pool: Pool) -> None:
+    await apply_schema(pool, "services.delivery")
+
+
+def service() -> HttpService:
+    return HttpService("delivery", router=router)
+
+
+async def main() -> None:
+    settings = Settings()
+    log.configure(settings.log_level)
+    tracing.configure(settings, "delivery")
+    worker = DeliveryWorker(settings, DeliverySettings())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, worker.stop)
+    await worker.run()
+
+
+def run() -> None:
+    """Work until SIGINT or SIGTERM; what is being sent is finished first."""
+    uvloop.run(main())
+
+
+if __name__ == "__main__":
+    run()

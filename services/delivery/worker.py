@@ -1,0 +1,125 @@
+"""The delivery worker: match, snapshots, dispatch and announcements in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from connectors.outbound import open_session
+from services.common.clock import utc_now
+from services.common.kafka import open_producer
+from services.common.log import get_logger
+from services.common.postgres import Pool, open_pool
+from services.common.revocations import restore
+from services.common.settings import Settings
+from services.common.vault import Keyring, Vault
+from services.delivery.announce import Announcer
+from services.delivery.directory import Directory
+from services.delivery.dispatch import Dispatcher
+from services.delivery.lane_store import LaneStore
+from services.delivery.match_store import MatchStore
+from services.delivery.matching import Matcher, agent_running, align
+from services.delivery.outlets import Outlets
+from services.delivery.settings import DeliverySettings
+from services.delivery.signals import Listener, listening
+from services.delivery.snapshots import Snapshots
+
+log = get_logger("delivery")
+# Together with a request's time-out this is how long a stop may take.
+_GRACE_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a worker runs."""
+
+    matches: MatchStore
+    snapshots: Snapshots
+    dispatcher: Dispatcher
+    announcer: Announcer
+
+    @property
+    def listeners(self) -> dict[str, Listener]:
+        return {
+            "delivery_due": self.dispatcher.wake,
+            "consent_revoked": self.dispatcher.revoked,
+            "delivery_announce": self.announcer.wake,
+            "delivery_snapshot": self.snapshots.ordered,
+            "positions": self.snapshots.read_model_moved,
+        }
+
+
+class DeliveryWorker:
+    """Runs until `stop`. Whatever fails ends it: a new process begins where PostgreSQL stands."""
+
+    def __init__(self, settings: Settings, own: DeliverySettings) -> None:
+        self._settings = settings
+        self._own = own
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Raises the first error of any part."""
+        settings, own = self._settings, self._own
+        async with AsyncExitStack() as stack:
+            pool = await stack.enter_async_context(open_pool(settings, most=12))
+            producer = await stack.enter_async_context(open_producer(settings))
+            parts = await self._parts(stack, pool, producer)
+            await restore(settings, pool)
+            await align(settings, parts.matches)
+            failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+            def on_crash(error: BaseException) -> None:
+                if not failed.done():
+                    failed.set_exception(error)
+
+            lost = await stack.enter_async_context(listening(pool, parts.listeners))
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="delivery-")))
+            matcher = Matcher(settings, parts.matches)
+            await stack.enter_async_context(agent_running(settings, own, matcher, folder, on_crash))
+            log.info("delivering")
+            await self._until_stopped(parts, failed, lost)
+
+    async def _parts(self, stack: AsyncExitStack, pool: Pool, producer: AIOKafkaProducer) -> Parts:
+        settings, own = self._settings, self._own
+        vault = Vault.open(settings.vault_dir)
+        http = await stack.enter_async_context(
+            open_session(
+                timeout=own.request_timeout, allow_private=settings.allow_private_receivers
+            )
+        )
+        matches, lanes = MatchStore(pool), LaneStore(pool, own)
+        dispatcher = Dispatcher(
+            lanes, Outlets(lanes, vault, http), Keyring(pool, vault), vault, own, utc_now
+        )
+        snapshots = Snapshots(pool, matches, own.idle_look)
+        return Parts(matches, snapshots, dispatcher, Announcer(pool, producer, settings))
+
+    async def _until_stopped(self, parts: Parts, *failures: asyncio.Future[None]) -> None:
+        dispatching = asyncio.create_task(parts.dispatcher.run(), name="dispatch")
+        tasks: list[asyncio.Task[None]] = [
+            dispatching,
+            asyncio.create_task(parts.snapshots.run(), name="snapshots"),
+            asyncio.create_task(parts.announcer.run(), name="announce"),
+            asyncio.create_task(Directory(self._settings, parts.matches).run(), name="directory"),
+        ]
+        stopped = asyncio.create_task(self._stop.wait())
+        watched: list[asyncio.Future[Any]] = [stopped, *tasks, *failures]
+        try:
+            done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+            for ended in done:
+                await ended
+            parts.dispatcher.stop()
+            await asyncio.wait([dispatching], timeout=_GRACE_S)
+        finally:
+            for task in (stopped, *tasks):
+                task.cancel()
+            await asyncio.gather(stopped, *tasks, return_exceptions=True)
