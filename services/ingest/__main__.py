@@ -23,6 +23,8 @@ async def initialise(pool: Pool) -> None:
     await apply_schema(pool, "services.ingest")
     await imports.initialise(pool)
     await xapi.initialise(pool)
+    await imports.initialise(pool)
+    await xapi.initialise(pool)
 
 
 async def bootstrap_operator(pool: Pool) -> str:
@@ -47,10 +49,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def service() -> HttpService:
     router = APIRouter()
-    router.include_router(routes.router)
-    router.include_router(accounts.router)
-    router.include_router(imports.router)
-    router.include_router(xapi.router)
+    for part in (routes, accounts, imports, xapi):
+        router.include_router(part.router)
     limits = {"/v1/events": IngestSettings().body_bytes}
     limits |= imports.body_bytes() | xapi.body_bytes()
     return HttpService("ingest", router=router, lifespan=lifespan, body_bytes=limits)
