@@ -23,7 +23,7 @@ check: sync ## Format, lint, types, direction of imports, generated files
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --strict
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m schemas.build --check
 
 bench: sync ## Measure everything, each figure beside what it is compared with

@@ -12,7 +12,7 @@ from pathlib import Path
 from services.launcher.errors import JarMismatch, JarsMissing
 
 KAFKA_VERSION = "4.1.0"
-# slf4j-jdk14 sends Kafka's log to java.util.logging, which writes and rotates a file.
+# slf4j-jdk14 sends Kafka's log to java.util.logging, which Java has.
 COORDINATES = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}+org.slf4j:slf4j-jdk14:1.7.36"
 PINNED = "kafka-jars.sha256"  # lines as `sha256sum` writes them
 

@@ -45,14 +45,11 @@ group.initial.rebalance.delay.ms=0
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=4000
 """
+# To standard output, so that one log has all; INFO would be thousands of lines a start.
 _LOGGING = """\
-handlers=java.util.logging.FileHandler
-.level={level}
-java.util.logging.FileHandler.pattern={file}
-java.util.logging.FileHandler.limit=5000000
-java.util.logging.FileHandler.count=2
-java.util.logging.FileHandler.append=true
-java.util.logging.FileHandler.formatter=java.util.logging.SimpleFormatter
+handlers=java.util.logging.ConsoleHandler
+.level=WARNING
+java.util.logging.ConsoleHandler.formatter=java.util.logging.SimpleFormatter
 java.util.logging.SimpleFormatter.format=%1$tFT%1$tT.%1$tL %4$s %3$s %5$s%6$s%n
 """
 # Metadata request, version 7, no topics: answered only by a broker that is up.
@@ -78,11 +75,6 @@ class LocalKafka(LocalServer):
         """`127.0.0.1:port`, known once started."""
         return f"{LOOPBACK}:{self.port}"
 
-    @property
-    def broker_log(self) -> Path:
-        """What Kafka itself writes, apart from what Java prints."""
-        return self.data_dir / "broker.log"
-
     def _port_roles(self) -> tuple[str, ...]:
         return ("clients", "controller")
 
@@ -96,8 +88,7 @@ class LocalKafka(LocalServer):
             log_dir=log_dir,
         )
         (self.data_dir / "server.properties").write_text(properties)
-        logging = _LOGGING.format(file=f"{self.broker_log}.%g", level="WARNING")
-        (self.data_dir / "logging.properties").write_text(logging)
+        (self.data_dir / "logging.properties").write_text(_LOGGING)
         if not (log_dir / "bootstrap.checkpoint").exists():
             self._format()
 

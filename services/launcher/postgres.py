@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from services.launcher.errors import AlreadyRunning, DiedAtStart, LaunchError
-from services.launcher.process import LOOPBACK, Identity, spawn
+from services.launcher.process import LOOPBACK, Identity, group_of, spawn
 from services.launcher.server import LocalServer
 
 _SUPERUSER = "postgres"
@@ -92,7 +92,15 @@ class LocalPostgres(LocalServer):
         command = [str(_binary("initdb")), "-D", str(self._cluster), "-U", _SUPERUSER]
         command += ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         command += ["--locale=C", "--auth=scram-sha-256", f"--pwfile={pwfile}"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, user=owner)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            user=owner,
+            group=group_of(owner),
+            extra_groups=None if owner is None else [],
+        )
         pwfile.unlink()
         if done.returncode != 0:
             raise DiedAtStart("initdb", done.returncode, done.stdout + done.stderr)

@@ -56,7 +56,7 @@ def spawn(
 
     On Linux the child gets `death_signal` when we die, however we die. The kernel ties that to
     the thread that starts the child, so only the main thread, which lasts, asks for it.
-    owner: user id to run as, with the group of the same number's user; None keeps ours.
+    owner: user id to run as, with that user's group and no other; None keeps ours.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -69,12 +69,13 @@ def spawn(
             start_new_session=True,
             preexec_fn=_die_with_parent(death_signal),
             user=owner,
-            group=_group_of(owner),
+            group=group_of(owner),
             extra_groups=None if owner is None else [],
         )
 
 
-def _group_of(owner: int | None) -> int | None:
+def group_of(owner: int | None) -> int | None:
+    """The user's own group; None keeps ours."""
     if owner is None:
         return None
     import pwd
