@@ -54,7 +54,7 @@ class Event:
 
 
 def about_worker(
-    name: str, event_id: UUID, worker_id: UUID, actor: Actor, *, at: datetime, **own: Any
+    name: str, event_id: UUID, worker_id: UUID, actor: Actor, /, *, at: datetime, **own: Any
 ) -> Event:
     """An event about a person; it stands beside the person's other events."""
     fields = {
@@ -74,7 +74,7 @@ def about_worker(
 
 
 def about_organization(
-    name: str, event_id: UUID, organization_id: str, actor: Actor, *, at: datetime, **own: Any
+    name: str, event_id: UUID, organization_id: str, actor: Actor, /, *, at: datetime, **own: Any
 ) -> Event:
     """An event of the directory. `own` has `entity_id` and `version`, too."""
     fields = {
