@@ -5,8 +5,10 @@ None stands for "not yet available": nobody is in the base.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from services.demo.truth import Truth
@@ -17,6 +19,13 @@ Counts = Counter[tuple[str, ...]]
 def figures(truth: Truth) -> dict[str, Any]:
     """Every indicator by name; see the function of that name for what it means."""
     return {name: measure(truth) for name, measure in INDICATORS.items()}
+
+
+def write_truth(truth: Truth, path: Path) -> None:
+    """All counts, and the indicators that follow from them, as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    told = {**truth.as_json(), "figures": figures(truth)}
+    path.write_text(json.dumps(told, indent=1) + "\n")
 
 
 def _share(part: int, whole: int) -> float | None:

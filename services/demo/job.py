@@ -21,7 +21,7 @@ _PAID: Final = {"women": 0.95, "men": 1.0, "not_stated": 0.98}
 
 def work(life: Life, chance: Chance, window: Window) -> None:
     """Give the person jobs until the window ends. Pay and promotions come later: see advance."""
-    at = life.registered_at
+    at = life.registered_at + DAY
     if not chance.yes(0.58):
         at += chance.between(60, 1000) * DAY
     while at < window.until - 10 * DAY:

@@ -10,10 +10,8 @@ end of the region's window; a quarter or a span of days is *over* when it ended 
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any, Final
 
 from services.demo.measures import (
@@ -206,7 +204,3 @@ class Truth:
             counts: Counter[Key] = getattr(self, name)
             told[name] = {_SEP.join(key): counts[key] for key in sorted(counts)}
         return told
-
-    def write(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.as_json(), indent=1) + "\n")
