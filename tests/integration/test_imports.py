@@ -1,0 +1,330 @@
+"""CSV imports over HTTP: what is in the file is on the log, once, or in the report."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from services.common.access import Keys, Principal, Role, issue_key
+from services.common.errors import DependencyDown
+from services.common.ids import new_id
+from services.common.postgres import Pool
+from services.common.settings import Settings
+from services.common.vault import Keyring, Vault
+from services.demo.data import open_university, provider_lists
+from services.ingest.imports.runner import EventWriter, ImportRunner, file_of
+from services.ingest.imports.store import Import, ImportStore, NewImport
+from services.ingest.writer import Writer
+from tests.conftest import Hub
+from tests.integration.imports_kit import imported, on_the_log, over, post, rejected
+from tests.processes import until
+
+SERVICES = ("ingest",)
+MAPPING = """
+name: courses
+events:
+  - type: TrainingEnrolled
+    fields:
+      source_record_id: "{person}"
+      source_event_id: "enrolled/{course}-{person}"
+      occurred_at: {from: "{day}", as: iso}
+      enrolment_id: "{course}-{person}"
+      course_id: "{course}"
+      provider_id: "{@caller}"
+"""
+HEADER = "person,course,day\n"
+
+
+async def test_the_shipped_cohort_is_on_the_log_and_a_second_time_changes_nothing(
+    hub: Hub, settings: Settings
+) -> None:
+    key = await hub.key(Role.PROVIDER, "open-university")
+
+    accounts = [await imported(hub, key, shipment) for shipment in open_university()]
+
+    assert [a["state"] for a in accounts] == ["done"] * 3
+    assert [a["rows"]["accepted"] for a in accounts] == [1330, 1330, 8304]
+    assert all(a["events"]["refused"] == 0 and a["progress"] == 1 for a in accounts)
+    counted = Counter(event.name for event in await on_the_log(settings, "stories"))
+    expected = sum((Counter(a["accepted_by_type"]) for a in accounts), Counter())
+    assert expected["AssessmentTaken"] == 8304
+    assert {name: counted[name] for name in expected} == expected
+    again = await imported(hub, key, open_university()[0])
+    assert (again["rows"]["accepted"], again["rows"]["duplicate"]) == (0, 1330)
+    assert (again["events"]["accepted"], again["events"]["refused"]) == (0, 0)
+
+
+async def test_demographics_of_a_file_are_not_on_the_log(hub: Hub, settings: Settings) -> None:
+    key = await hub.key(Role.PROVIDER, "open-university")
+    results, courses = open_university()[1], open_university()[1].lookups
+    head, row = results.file.read_text().splitlines()[:2]
+    wide = f"{head},gender,region\n{row},marker-gender,marker-region\n"
+
+    await over(hub, key, await post(hub, key, wide, results.mapping, lookups=courses))
+
+    events = await on_the_log(settings, "stories")
+    assert any(event.name == "TrainingCompleted" for event in events)
+    assert not any("marker" in str(event.fields) for event in events)
+
+
+async def test_provider_lists_become_the_directory_dirt_included(
+    hub: Hub, settings: Settings
+) -> None:
+    key = await hub.key(Role.OPERATOR, "hub")
+
+    texas, new_jersey = [await imported(hub, key, s) for s in provider_lists()]
+
+    assert texas["rows"] == {"read": 150, "accepted": 150, "duplicate": 0, "refused": 0, "empty": 0}
+    assert texas["events"]["accepted"] + texas["events"]["repeated"] == 300
+    assert texas["repaired_by_rule"]["cip_leading_zero"] >= 5
+    assert texas["warnings_by_reason"]["url"] >= 6
+    assert texas["warnings_by_reason"]["number"] >= 4
+    assert new_jersey["rows"]["accepted"] == 60
+    assert new_jersey["warnings_by_reason"] == {"place": 1, "url": 1}
+    events = await on_the_log(settings, "directory")
+    organisations = {
+        e.fields["organization_id"]: e.fields for e in events if e.name == "OrganizationRegistered"
+    }
+    programmes = [e.fields for e in events if e.name == "ProgrammePublished"]
+    assert len(organisations) == texas["accepted_by_type"]["OrganizationRegistered"] + 60
+    assert len(programmes) == 150
+    assert all(p["organization_id"] in organisations for p in programmes)
+    assert all(len(o["postal_code"]) == 5 for o in organisations.values() if o["postal_code"])
+    report = list(csv.DictReader(io.StringIO(await rejected(hub, key, new_jersey))))
+    assert {(line["column"], line["severity"]) for line in report} == {
+        ("CITY", "warning"),
+        ("WEBSITE", "warning"),
+    }
+    assert any("54912" in line["value"] for line in report)
+
+
+async def test_a_refused_row_is_named_and_the_others_are_taken(
+    hub: Hub, settings: Settings
+) -> None:
+    key = await hub.key(Role.PROVIDER, "college")
+    body = (
+        HEADER
+        + "1,welding,2024-01-08\n2,welding,soon\n,welding,2024-01-08\n3,welding,2024-01-09,x\n"
+    )
+    body += (
+        "4,welding,2999-01-01\n5,welding,2024-01-08\n1,welding,2024-01-08\n1,welding,2024-02-01\n"
+    )
+
+    account = await over(hub, key, await post(hub, key, body, MAPPING))
+
+    assert account["rows"] == {"read": 8, "accepted": 2, "duplicate": 1, "refused": 5, "empty": 0}
+    assert account["refused_by_reason"] == {
+        "date": 1, "empty": 1, "unreadable": 1, "invalid": 1, "conflict": 1
+    }
+    report = list(csv.DictReader(io.StringIO(await rejected(hub, key, account))))
+    assert [line["row"] for line in report] == ["3", "4", "5", "6", "9"]
+    assert [line["column"] for line in report[:2]] == ["day", "person"]
+    assert all(line["reason"] and line["fix"] and not line["value"] for line in report[:4])
+    taken = [e for e in await on_the_log(settings, "stories") if e.name == "TrainingEnrolled"]
+    assert {e.fields["enrolment_id"] for e in taken} == {"welding-1", "welding-5"}
+
+
+async def test_a_dry_run_tells_and_writes_nothing(hub: Hub, settings: Settings) -> None:
+    key = await hub.key(Role.PROVIDER, "college")
+    body = HEADER + "1,welding,2024-01-08\n2,welding,soon\n"
+
+    account = await over(hub, key, await post(hub, key, body, MAPPING, dry_run=True))
+
+    assert account["dry_run"] is True
+    assert (account["rows"]["accepted"], account["rows"]["refused"]) == (1, 1)
+    assert account["events"]["valid"] == 1
+    assert account["events"]["accepted"] == 0
+    assert "soon" not in await rejected(hub, key, account)
+    assert await on_the_log(settings, "stories") == []
+
+
+@pytest.mark.parametrize(
+    ("role", "file", "mapping", "status", "says"),
+    [
+        (Role.PROVIDER, "person,Course,day\n", MAPPING, 422, "It has: person, Course, day."),
+        (Role.PROVIDER, HEADER, "no-such-mapping", 422, "oulad-results"),
+        (Role.PROVIDER, HEADER, "events: [", 422, "is not YAML"),
+        (Role.PROVIDER, b"", MAPPING, 422, "is empty"),
+        (Role.PROVIDER, HEADER, "x" * 300_000, 400, "exceeded"),
+        (Role.PROVIDER, HEADER, "oulad-results", 422, "lookup.courses"),
+        (Role.EMPLOYER, HEADER, MAPPING, 403, "can't post TrainingEnrolled"),
+        (Role.WORKER, HEADER, MAPPING, 403, "organisation"),
+    ],
+)
+async def test_an_import_that_can_not_work_is_refused_at_once(
+    hub: Hub, role: Role, file: str | bytes, mapping: str, status: int, says: str
+) -> None:
+    key = await hub.key(role, str(UUID(int=7)) if role is Role.WORKER else "college")
+
+    answer = await post(hub, key, file, mapping)
+
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert says in answer.text
+
+
+async def test_parts_that_nobody_reads_and_missing_parts_are_refused(hub: Hub) -> None:
+    key = await hub.key(Role.PROVIDER, "college")
+    file = ("rows.csv", HEADER, "text/csv")
+
+    async def sent(files: dict[str, Any], data: dict[str, str]) -> httpx.Response:
+        return await hub.http.post("/v1/imports", files=files, data=data, headers=key)
+
+    odd = await sent({"file": file, "lookup.runs": file}, {"mapping": MAPPING})
+    no_file = await sent({"other": file}, {"mapping": MAPPING})
+    no_mapping = await sent({"file": file}, {})
+
+    assert [a.status_code for a in (odd, no_file, no_mapping)] == [422, 422, 422]
+    assert odd.json()["errors"][0]["field"] == "lookup.runs"
+    assert no_file.json()["errors"][0]["field"] == "file"
+    assert no_mapping.json()["errors"][0]["field"] == "mapping"
+
+
+async def test_another_organisation_sees_nothing_of_an_import(hub: Hub) -> None:
+    key = await hub.key(Role.PROVIDER, "college")
+    account = await over(hub, key, await post(hub, key, HEADER, MAPPING))
+    stranger = await hub.key(Role.PROVIDER, "another-college")
+
+    for path in (f"/v1/imports/{account['id']}", account["rejected"], f"/v1/imports/{new_id()}"):
+        assert (await hub.http.get(path, headers=stranger)).status_code == 404
+    assert (await hub.http.get(account["rejected"])).status_code == 401
+
+
+async def test_a_file_over_the_limit_is_refused_and_nothing_is_kept(
+    hub: Hub, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await hub.key(Role.PROVIDER, "college")
+    app = hub.http._transport.app.app.app  # type: ignore[attr-defined]
+    small = app.state.import_settings.model_copy(update={"max_file_bytes": 1000})
+    monkeypatch.setattr(app.state, "import_settings", small)
+
+    answer = await post(hub, key, HEADER + "1,welding,2024-01-08\n" * 60, MAPPING)
+
+    assert answer.status_code == 413, answer.text
+    assert list(app.state.import_folder.glob("*")) == []
+
+
+class Interrupted:
+    """Writes so many batches and then hangs, as a process does that is about to be killed."""
+
+    def __init__(self, writer: EventWriter, batches: int) -> None:
+        self._writer = writer
+        self._left = batches
+        self.hangs = asyncio.Event()
+
+    async def write(self, items: Any, principal: Principal, at: datetime) -> Sequence[Any]:
+        results = await self._writer.write(items, principal, at)
+        self._left -= 1
+        if self._left == 0:
+            self.hangs.set()
+            await asyncio.Event().wait()
+        return results
+
+
+class Away:
+    """Is down for a call, then works."""
+
+    def __init__(self, writer: EventWriter) -> None:
+        self._writer = writer
+        self.calls = 0
+
+    async def write(self, items: Any, principal: Principal, at: datetime) -> Sequence[Any]:
+        self.calls += 1
+        if self.calls == 1:
+            raise DependencyDown("Kafka does not answer")
+        return await self._writer.write(items, principal, at)
+
+
+@pytest.fixture
+async def waiting(settings: Settings, pool: Pool) -> NewImport:
+    """An import of 3,500 rows that nobody has begun."""
+    principal = await Keys(pool).principal(await issue_key(pool, Role.PROVIDER, "college"))
+    assert principal is not None
+    rows = "".join(f"{n},welding,2024-01-08\n" for n in range(3_500))
+    job = NewImport(new_id(), principal, MAPPING, "courses", "a.csv", False, len(rows), "utf-8")
+    path = file_of(settings.vault_dir.parent / "imports", job.import_id)
+    path.parent.mkdir(parents=True)
+    path.write_text(HEADER + rows)
+    await ImportStore(pool).add(job)
+    return job
+
+
+@pytest.fixture
+def writer(settings: Settings, pool: Pool) -> Writer:
+    vault = Vault.open(settings.vault_dir)
+    return Writer(settings, pool, vault, Keyring(pool, vault))
+
+
+async def run(
+    settings: Settings, pool: Pool, writer: EventWriter, job: NewImport
+) -> tuple[asyncio.Task[None], Any]:
+    runner = ImportRunner(pool, settings.vault_dir.parent / "imports", writer)
+
+    async def ended() -> Import | None:
+        found = await ImportStore(pool).get(job.import_id)
+        return found if found is not None and found.state in ("done", "failed") else None
+
+    return asyncio.create_task(runner.run()), ended
+
+
+async def test_an_interrupted_import_goes_on_and_nothing_is_lost_or_doubled(
+    settings: Settings, pool: Pool, waiting: NewImport, writer: Writer
+) -> None:
+    hanging = Interrupted(writer, batches=2)
+    killed, _ = await run(settings, pool, hanging, waiting)
+    await asyncio.wait_for(hanging.hangs.wait(), 30)
+    killed.cancel()
+    await asyncio.gather(killed, return_exceptions=True)
+    half = await ImportStore(pool).get(waiting.import_id)
+    assert half is not None
+    assert half.state == "running"
+    assert half.tally.rows["read"] == 1_000  # the second batch is on the log, but not counted
+
+    task, ended = await run(settings, pool, writer, waiting)
+    done = await until(ended)
+    task.cancel()
+
+    assert done.state == "done"
+    assert done.tally.rows == {"read": 3_500, "accepted": 2_500, "duplicate": 1_000}
+    events = [e for e in await on_the_log(settings, "stories") if e.name == "TrainingEnrolled"]
+    assert len(events) == 3_500
+    assert len({e.fields["enrolment_id"] for e in events}) == 3_500
+    assert not file_of(settings.vault_dir.parent / "imports", waiting.import_id).parent.exists()
+    await writer.close()
+
+
+async def test_an_import_waits_while_the_log_is_away(
+    settings: Settings, pool: Pool, waiting: NewImport, writer: Writer
+) -> None:
+    away = Away(writer)
+
+    task, ended = await run(settings, pool, away, waiting)
+    done = await until(ended)
+    task.cancel()
+
+    assert away.calls > 1
+    assert (done.state, done.tally.rows["accepted"]) == ("done", 3_500)
+    await writer.close()
+
+
+async def test_an_import_of_a_revoked_key_fails(
+    settings: Settings, pool: Pool, waiting: NewImport, writer: Writer
+) -> None:
+    await pool.execute("UPDATE vault.access_key SET revoked_at = now()")
+
+    task, ended = await run(settings, pool, writer, waiting)
+    done = await until(ended)
+    task.cancel()
+
+    assert (done.state, "revoked" in done.problem) == ("failed", True)
+    assert await on_the_log(settings, "stories") == []
+    await writer.close()
