@@ -23,8 +23,6 @@ async def initialise(pool: Pool) -> None:
     await apply_schema(pool, "services.ingest")
     await imports.initialise(pool)
     await xapi.initialise(pool)
-    await imports.initialise(pool)
-    await xapi.initialise(pool)
 
 
 async def bootstrap_operator(pool: Pool) -> str:
@@ -45,6 +43,13 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             yield
     finally:
         await state.writer.close()
+
+
+def run() -> None:
+    """Read other systems' topics: `throughline work ingest`."""
+    from services.ingest.sources import worker
+
+    worker.run()
 
 
 def service() -> HttpService:

@@ -13,3 +13,14 @@ CREATE TABLE IF NOT EXISTS ingest_work.reservation (
     partition integer,
     log_offset bigint
 ) WITH (fillfactor = 50);
+
+-- Records of other systems' topics that were not taken, and why.
+CREATE TABLE IF NOT EXISTS ingest_work.source_reject (
+    source text NOT NULL,
+    topic text NOT NULL,
+    partition integer NOT NULL,
+    log_offset bigint NOT NULL,
+    reason text NOT NULL,
+    rejected_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (topic, partition, log_offset, reason)
+);

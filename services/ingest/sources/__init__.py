@@ -1,0 +1,1 @@
+"""Other systems' Kafka topics, read and written on as events."""
