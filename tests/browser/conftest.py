@@ -1,0 +1,148 @@
+"""A real Chromium, a real server, and people with stories."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.browser import people
+from tests.browser.site import Site
+
+ARGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium. Without one, the tests are skipped, and say so."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if path is None:
+        print("\nNO CHROMIUM: BROWSER TESTS ARE SKIPPED. apt-get install chromium", file=sys.stderr)
+        pytest.skip("NO CHROMIUM: browser tests are skipped; apt-get install chromium")
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=path, args=ARGS)
+        yield made
+        made.close()
+
+
+@dataclass
+class Cast:
+    """Who is on the site."""
+
+    site: Site
+    rosa: UUID = field(default_factory=uuid4)
+    ben: UUID = field(default_factory=uuid4)
+    many: UUID = field(default_factory=uuid4)
+    rosa_grant: UUID = field(default_factory=uuid4)
+
+    async def fill(self) -> None:
+        log = self.site.log
+        await log.directory()
+        await log.register("Rosa Marín", self.rosa, at=people.ago(1100))
+        await log.register("Ben Tran", self.ben, at=people.ago(3))
+        await log.add(*people.rosa(self.rosa), people.asked(self.rosa))
+        await log.add(people.grant(self.rosa, self.rosa_grant, at=people.ago(60)))
+        await log.add(
+            people.seen(
+                self.rosa, self.rosa_grant, "TrainingCompleted", "training", people.ago(40)
+            ),
+            people.seen(
+                self.rosa, self.rosa_grant, "TrainingCompleted", "training", people.ago(59)
+            ),
+            people.seen(self.rosa, self.rosa_grant, "TrainingEnrolled", "training", people.ago(59)),
+            people.seen(self.rosa, self.rosa_grant, "SkillAttested", "skill", people.ago(59)),
+        )
+        for number in range(5000):
+            if number % 500 == 0:
+                await log.add(*(self._support(n) for n in range(number, number + 500)))
+        await log.add(*people.cohort("BBB-2013J", PASSED=31, DISTINCTION=12, FAILED=17, LEFT=24))
+        await log.add(*people.cohort("GGG-2013J", PASSED=26, DISTINCTION=11, FAILED=9, LEFT=14))
+        await log.add(
+            *people.cohort("AAA-2013J", PASSED=20, DISTINCTION=10, FAILED=10, LEFT=15, open=12)
+        )
+        await self.site.read()
+
+    def _support(self, number: int) -> people.Event:
+        own = {"support_id": f"s-{number}", "kind": "MENTORING", "started_by": "WORKER"}
+        at = people.ago(1000 - number * 0.19)
+        return people.about("SupportGiven", self.many, people.ACME, at, **own, minutes=30)
+
+
+@pytest.fixture(scope="session")
+def cast(
+    kafka_bootstrap: str, postgres_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cast]:
+    """The site with its people, once for all browser tests."""
+    site = Site(kafka_bootstrap, postgres_url, tmp_path_factory.mktemp("site"))
+    site.start()
+    made = Cast(site)
+    site.do(made.fill())
+    yield made
+    site.stop()
+
+
+class Visitor:
+    """One browser profile, and everything that it asked for or complained about."""
+
+    def __init__(self, context: BrowserContext, cast: Cast) -> None:
+        self.context = context
+        self.cast = cast
+        self.page: Page = context.new_page()
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _heard(self, message: object) -> None:
+        if getattr(message, "type", "") in ("error", "warning"):
+            self.complaints.append(str(getattr(message, "text", message)))
+
+    def open(self, path: str) -> Page:
+        self.page.goto(self.cast.site.url + path)
+        return self.page
+
+    def sign_in(self, worker_id: UUID) -> Page:
+        """Sign in as people do, with a key."""
+        self.open("/sign-in")
+        self.page.fill("#code", self.cast.site.do(self.cast.site.token(worker_id)))
+        self.page.click("main button")
+        return self.page
+
+
+@pytest.fixture
+def visit(browser: Browser, cast: Cast) -> Iterator[Visitor]:
+    """A phone, 360 px wide."""
+    context = browser.new_context(viewport={"width": 360, "height": 740}, locale="en-US")
+    context.set_default_timeout(15_000)
+    yield Visitor(context, cast)
+    context.close()
+
+
+@pytest.fixture
+def rosa(visit: Visitor) -> Visitor:
+    """The same phone, with Rosa signed in."""
+    visit.sign_in(visit.cast.rosa)
+    return visit
+
+
+@pytest.fixture
+def shots() -> Path | None:
+    """Where screenshots go, when `SCREENSHOTS` asks for them."""
+    return Path("docs/screenshots") if os.environ.get("SCREENSHOTS") else None

@@ -1,0 +1,114 @@
+"""The portal on a real socket, with a read model that the real projections worker keeps."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+import asyncpg
+import uvicorn
+from pydantic import SecretStr
+
+from services.common.access import Role, issue_key
+from services.common.http import build_app
+from services.common.kafka import open_producer
+from services.common.positions import wait_until_read
+from services.common.postgres import Pool, open_pool
+from services.common.settings import Settings
+from services.common.setup import initialise
+from services.common.vault import Keyring, Vault
+from services.consent.__main__ import service as consent
+from services.portal.__main__ import service as portal
+from services.projections.projections import PROJECTIONS
+from services.projections.settings import ProjectionsSettings
+from services.projections.worker import ProjectionsWorker
+from tests.browser.people import Log
+from tests.conftest import _with_database
+from tests.processes import free_port
+
+T = TypeVar("T")
+
+
+class Site:
+    """Runs in a thread with a loop of its own, so that the browser's tests need none."""
+
+    def __init__(self, kafka: str, postgres: str, folder: Path, *, demo: bool = True) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._postgres = postgres
+        self._database = f"t_{secrets.token_hex(6)}"
+        self.settings = Settings(
+            kafka_bootstrap=kafka,
+            database_url=SecretStr(_with_database(postgres, self._database)),
+            topic_prefix=f"t{secrets.token_hex(4)}.",
+            partitions=4,
+            vault_dir=folder / "vault",
+            public_url=self.url,
+            demo=demo,
+        )
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._stack = AsyncExitStack()
+        self.pool: Pool
+        self.log: Log
+
+    def do(self, work: Coroutine[Any, Any, T], within_s: float = 60) -> T:
+        """Run something on the site's loop and answer its result."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(within_s)
+
+    def start(self) -> None:
+        self._thread.start()
+        self.do(self._start())
+
+    def stop(self) -> None:
+        self.do(self._stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    async def _admin(self, statement: str) -> None:
+        admin = await asyncpg.connect(self._postgres)
+        await admin.execute(statement)
+        await admin.close()
+
+    async def _start(self) -> None:
+        await self._admin(f"CREATE DATABASE {self._database}")
+        await initialise(self.settings)
+        self.pool = await self._stack.enter_async_context(open_pool(self.settings, most=4))
+        producer = await self._stack.enter_async_context(open_producer(self.settings))
+        self.log = Log(
+            self.settings, producer, Keyring(self.pool, Vault.open(self.settings.vault_dir))
+        )
+        self._worker = ProjectionsWorker(self.settings, ProjectionsSettings(), PROJECTIONS)
+        self._projecting = asyncio.create_task(self._worker.run())
+        app = build_app([consent(), portal()], self.settings)
+        config = uvicorn.Config(app, host="127.0.0.1", port=self.port, log_level="warning")
+        self._server = uvicorn.Server(config)
+        self._serving = asyncio.create_task(self._server.serve())
+        await self._answers()
+
+    async def _answers(self) -> None:
+        while not self._server.started:
+            assert not self._serving.done(), "the server did not start"
+            await asyncio.sleep(0.02)
+
+    async def _stop(self) -> None:
+        self._server.should_exit = True
+        await self._serving
+        self._worker.stop()
+        await self._projecting
+        await self._stack.aclose()
+        await self._admin(f"DROP DATABASE {self._database} WITH (FORCE)")
+
+    async def read(self) -> None:
+        """Wait until the read model holds everything that the log was given here."""
+        for position in self.log.ends.values():
+            await wait_until_read(self.pool, position, within_s=30)
+
+    async def token(self, worker_id: UUID) -> str:
+        return await issue_key(self.pool, Role.WORKER, str(worker_id))
