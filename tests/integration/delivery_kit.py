@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -71,8 +72,6 @@ class Inbox:
     async def take(self, request: web.Request) -> web.Response:
         raw = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
-        import json
-
         message = Message(time.monotonic(), headers, json.loads(raw), raw)
         self.messages.append(message)
         return await self.answer(message) if self.answer else web.Response(status=204)
@@ -197,10 +196,13 @@ class Parties:
         ended: dict[str, Any] = answer.json()
         return ended
 
-    async def progressed(self, worker_id: UUID, step: int) -> tuple[UUID, Position]:
+    async def progressed(
+        self, worker_id: UUID, step: int, *, event_id: UUID | None = None
+    ) -> tuple[UUID, Position]:
         return await self.story(
             worker_id,
             "TrainingProgressed",
+            event_id=event_id,
             enrolment_id="e-1",
             course_id="forklift",
             activity_id=f"step-{step}",
@@ -208,14 +210,21 @@ class Parties:
             progress=0.5,
         )
 
-    async def story(self, worker_id: UUID, name: str, **own: Any) -> tuple[UUID, Position]:
-        """An event of a provider, straight onto the log."""
-        event_id = new_id()
+    async def story(
+        self,
+        worker_id: UUID,
+        name: str,
+        *,
+        event_id: UUID | None = None,
+        sealed: Callable[[UUID], dict[str, bytes]] = lambda _: {},
+        **own: Any,
+    ) -> tuple[UUID, Position]:
+        """An event of a provider, straight onto the log. `sealed` makes what is sealed in it."""
+        event_id = event_id or new_id()
         absent = {f.name: None for f in event_types()[name].own_fields if f.nullable}
         actor = Actor("PROVIDER", "p-1", "river-college")
-        event = about_worker(
-            name, event_id, worker_id, actor, at=datetime.now(UTC), **(absent | own)
-        )
+        fields = absent | own | sealed(event_id)
+        event = about_worker(name, event_id, worker_id, actor, at=datetime.now(UTC), **fields)
         return event_id, await publish(self.producer, self.settings, event)
 
     def subject(self, worker_id: UUID, recipient: str) -> str:
@@ -228,6 +237,17 @@ class Parties:
 def verified(message: Message, secret: str) -> Any:
     """The body, once the independent library has checked the signature."""
     return Webhook(secret).verify(message.raw, message.headers)
+
+
+async def attempts(pool: Pool, outcome: str) -> list[dict[str, Any]]:
+    """What the read model says was attempted, under which grant and with what reason."""
+    rows = await pool.fetch("SELECT * FROM read.disclosure WHERE outcome = $1", outcome)
+    return [dict(row) for row in rows]
+
+
+async def came(box: Inbox, wanted: int) -> bool:
+    """Whether so many different messages have come."""
+    return len(box.ids()) >= wanted
 
 
 async def matched(pool: Pool, position: Position) -> bool:
