@@ -11,7 +11,7 @@ from services.common.settings import Settings
 from services.common.vault import Vault
 
 # In this order: each has `async def initialise(pool)` in its __main__.
-WITH_TABLES = ("projections", "ingest", "consent", "delivery", "feeds", "portal")
+WITH_TABLES = ("projections", "ingest", "consent", "delivery", "promises", "feeds", "portal")
 
 
 async def initialise(settings: Settings) -> None:

@@ -1,0 +1,81 @@
+"""Facts: the events of a story that promises follow from, reduced to what they are read for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services.common.codec import Decoded, schema_id_of, writer_of
+from services.common.consent import plain_value
+from services.common.emit import HUB
+from services.promises.moments import Moment
+
+_AGREEMENT = frozenset({"PromiseMade", "PromiseAccepted", "PromiseDeclined"})
+_EVIDENCE = frozenset(
+    {
+        *("TrainingCompleted", "SkillAttested", "AssessmentTaken"),
+        *("EmploymentStarted", "EmploymentEnded", "InterviewHeld", "Promoted", "WageChanged"),
+    }
+)
+# What this service says itself. From anybody else it is told, and believed where the promise
+# came without criteria, such as one that was made and settled before there was a hub.
+_OWN = frozenset({"CriterionMet", "CriterionUnmet", "PromiseDue", "PromiseKept", "PromiseLapsed"})
+READ = _AGREEMENT | _EVIDENCE | _OWN
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One event: its own unsealed fields as JSON values, and what the envelope says of it."""
+
+    event_id: UUID
+    name: str
+    occurred_at: datetime
+    recorded_at: datetime
+    source: str
+    supersedes: UUID | None
+    fields: Mapping[str, Any]
+
+    @property
+    def moment(self) -> Moment:
+        return Moment(self.occurred_at, self.event_id)
+
+
+def is_read(value: bytes) -> bool:
+    """Whether a record is of a type that matters here, by its schema id alone.
+
+    Raises UnknownSchema, DoesNotDecode.
+    """
+    return writer_of(schema_id_of(value)).name in READ
+
+
+def is_own(event: Decoded) -> bool:
+    """Whether this service wrote it."""
+    return event.name in _OWN and event.fields["source"] == HUB
+
+
+def fact_of(event: Decoded) -> Fact:
+    """Leave out what is sealed: nothing here needs it."""
+    superseded = event.fields["supersedes"]
+    return Fact(
+        event_id=event.event_id,
+        name=event.name,
+        occurred_at=event.fields["occurred_at"],
+        recorded_at=event.fields["recorded_at"],
+        source=event.fields["source"],
+        supersedes=UUID(bytes=superseded) if superseded is not None else None,
+        fields={
+            field.name: plain_value(event.fields[field.name])
+            for field in event.event_type.own_fields
+            if not field.sealed
+        },
+    )
+
+
+def in_force(facts: Iterable[Fact]) -> Sequence[Fact]:
+    """The facts that none from the same source replaces, so that nobody voids another's word."""
+    known = list(facts)
+    replaced = {(fact.source, fact.supersedes) for fact in known if fact.supersedes is not None}
+    return [fact for fact in known if (fact.source, fact.event_id) not in replaced]

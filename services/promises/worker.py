@@ -1,0 +1,96 @@
+"""The promises worker: the agent that reads, and the tender that sends and lets time in."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from services.common.agent import (
+    Agent,
+    AgentOptions,
+    Record,
+    agent_running,
+    align,
+    partitions_of,
+)
+from services.common.clock import Clock, utc_now
+from services.common.kafka import open_producer
+from services.common.log import get_logger
+from services.common.postgres import open_pool
+from services.common.settings import Settings
+from services.promises.following import Follower
+from services.promises.settings import PromisesSettings
+from services.promises.stream_store import StreamStore
+from services.promises.tending import Tender
+
+log = get_logger("promises")
+
+
+class PromisesWorker:
+    """Runs until `stop`. Whatever fails ends it: a new process begins where PostgreSQL stands."""
+
+    def __init__(self, settings: Settings, own: PromisesSettings, clock: Clock = utc_now) -> None:
+        self._settings = settings
+        self._own = own
+        self._clock = clock
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Raises the first error of any part."""
+        settings, own = self._settings, self._own
+        async with AsyncExitStack() as stack:
+            pool = await stack.enter_async_context(open_pool(settings, most=4))
+            producer = await stack.enter_async_context(open_producer(settings))
+            store = StreamStore(pool)
+            follower = Follower(settings, store, producer, self._clock)
+            tender = Tender(follower, store, self._clock, own.look_every)
+            options = self._options()
+            positions = await store.make_positions(await partitions_of(settings))
+            await align(settings, options.group, positions)
+            failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+            def on_crash(error: BaseException) -> None:
+                if not failed.done():
+                    failed.set_exception(error)
+
+            async def take_in(records: Sequence[Record]) -> None:
+                await follower.take_in(records)
+                tender.wake()
+
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="promises-")))
+            agent = await stack.enter_async_context(
+                agent_running(settings, options, folder, take_in, on_crash)
+            )
+            log.info("following promises")
+            await self._until_stopped(tender, agent, failed)
+
+    def _options(self) -> AgentOptions:
+        return AgentOptions(
+            group=f"{self._settings.topic_prefix}promises",
+            batch=self._own.batch,
+            within=self._own.batch_within,
+            session_timeout=self._own.session_timeout,
+            instance_id=self._own.instance_id,
+        )
+
+    async def _until_stopped(
+        self, tender: Tender, agent: Agent, failed: asyncio.Future[None]
+    ) -> None:
+        tending = asyncio.create_task(tender.run(agent), name="tend promises")
+        stopped = asyncio.create_task(self._stop.wait())
+        watched: list[asyncio.Future[Any]] = [stopped, tending, failed]
+        try:
+            done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+            for ended in done:
+                await ended
+        finally:
+            for task in (stopped, tending):
+                task.cancel()
+            await asyncio.gather(stopped, tending, return_exceptions=True)

@@ -1,0 +1,323 @@
+"""How a promise stands: a function of the facts, whatever order they came in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.common.codec import decode
+from services.promises.criteria import criterion_of
+from services.promises.facts import Fact
+from services.promises.moments import Time
+from services.promises.standing import Standing, promises_in, standing
+from services.promises.taking_in import Book
+from tests.promise_kit import (
+    ANA,
+    CRITERIA,
+    accepted,
+    attested,
+    day,
+    fact,
+    facts,
+    finished,
+    hired,
+    interviewed,
+    left,
+    made,
+    paid,
+    scored,
+)
+
+DONE = (finished(5), attested(6, 1), attested(8, 2), scored(7, 0.8))
+LIFE = (made(), accepted(), *DONE)
+
+
+def stands(*told: dict[str, Any], until: datetime | None = None) -> Standing:
+    known = facts(*told)
+    (promise,) = promises_in(known)
+    return standing(promise, known, Time.of((), until))
+
+
+@pytest.mark.parametrize("code", [*CRITERIA, "employed_days:180", "assessment:a;at_least=1"])
+def test_a_code_reads_back_as_itself(code: str) -> None:
+    assert criterion_of(code).code == code
+
+
+@pytest.mark.parametrize("code", ["training", "gift:x", "skill:a:b", "assessment:a"])
+def test_another_text_is_no_criterion(code: str) -> None:
+    with pytest.raises(ValueError, match="criterion"):
+        criterion_of(code)
+
+
+def test_a_promise_is_due_when_the_last_thing_is_done() -> None:
+    found = stands(*LIFE)
+
+    assert (found.state, found.due_at) == ("due", day(8 + 30))
+    assert [m.at if m else None for m in found.met] == [day(5), day(8), day(7)]
+
+
+@pytest.mark.parametrize("missing", range(len(DONE)))
+def test_everything_must_be_done(missing: int) -> None:
+    rest = [one for number, one in enumerate(DONE) if number != missing]
+
+    assert stands(made(), accepted(), *rest).state == "accepted"
+
+
+def test_the_days_do_not_count_before_the_yes() -> None:
+    assert stands(made(), accepted(20), *DONE).due_at == day(20 + 30)
+
+
+def test_without_a_yes_nothing_is_followed() -> None:
+    found = stands(made(), *DONE)
+
+    assert (found.state, found.met) == ("made", (None, None, None))
+
+
+def test_the_first_answer_stands() -> None:
+    declined = {**accepted(2), "name": "PromiseDeclined"}
+
+    assert stands(made(), accepted(1), declined).state == "accepted"
+    assert stands(made(), accepted(3), declined).state == "declined"
+
+
+def test_what_was_done_before_the_promise_counts() -> None:
+    early = (finished(-50), attested(-40, 1), attested(-30, 2), scored(-60, 0.9))
+
+    assert stands(made(), accepted(1), *early).due_at == day(1 + 30)
+
+
+@pytest.mark.parametrize(
+    "short",
+    [
+        (finished(5, "FAILED"), *DONE[1:]),
+        (finished(5, course="c-102"), *DONE[1:]),
+        (DONE[0], attested(6, 1), attested(8, 1), DONE[3]),  # one attestation, told twice
+        (DONE[0], attested(6, 1), attested(8, 2, "PEER"), DONE[3]),
+        (*DONE[:3], scored(7, 0.79)),
+    ],
+)
+def test_what_falls_short_does_not_count(short: tuple[dict[str, Any], ...]) -> None:
+    assert stands(made(), accepted(), *short).state == "accepted"
+
+
+def test_a_promise_is_kept_by_its_outcome_in_time() -> None:
+    assert stands(*LIFE, interviewed(38)).state == "kept"
+    assert stands(*LIFE, interviewed(38.01), until=day(99)).state == "kept_late"
+    assert stands(*LIFE, interviewed(4)).state == "kept"
+
+
+@pytest.mark.parametrize(
+    "other", [interviewed(20, by="other-co"), interviewed(20, promise_id="p-2"), interviewed(-1)]
+)
+def test_another_interview_does_not_keep_it(other: dict[str, Any]) -> None:
+    assert stands(*LIFE, other).state == "due"
+
+
+def test_it_lapses_after_the_last_day_and_not_before() -> None:
+    assert stands(*LIFE, until=day(38)).state == "due"
+    assert stands(*LIFE, until=day(38.001)).state == "lapsed"
+
+
+def test_only_a_raise_is_a_wage_step() -> None:
+    step = (made(outcome="WAGE_STEP"), accepted(), *DONE, hired(-9))
+
+    assert stands(*step, paid(20, "21.00")).state == "kept"
+    assert stands(*step, paid(20, "20.00")).state == "due"
+    assert stands(*step, paid(20, "900.00", period="WEEK")).state == "due"
+    assert stands(*step, paid(20, "21.00", job="j-2")).state == "due"
+
+
+def test_days_of_employment_count_when_they_have_passed() -> None:
+    life = (made(criteria=["employed_days:100"]), accepted(), hired(0))
+
+    assert stands(*life, until=day(100)).state == "accepted"
+    assert stands(*life, until=day(101)).due_at == day(130)
+    assert stands(*life, left(99), until=day(101)).state == "accepted"
+    assert stands(*life, left(100), until=day(101)).state == "due"
+
+
+def test_an_event_put_right_by_its_source_no_longer_counts() -> None:
+    first = fact(**finished(5))
+    redone = {**finished(5, "FAILED"), "supersedes": first.event_id}
+
+    assert stands(*LIFE, redone).state == "accepted"
+    assert stands(*LIFE, {**redone, "source": "other-college"}).state == "due"
+
+
+def test_nobody_takes_over_a_promise_by_its_id() -> None:
+    theirs = fact(**{**made(-9), "source": "other-co", "employer_id": "other-co"})
+    ours = fact(**made())
+    late = Fact(**{**_fields(theirs), "recorded_at": day(3)})
+
+    (promise,) = promises_in([late, ours])
+
+    assert promise.employer_id == "acme"
+
+
+def _fields(one: Fact) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in Fact.__dataclass_fields__}
+
+
+def test_a_promise_without_criteria_stands_as_its_author_says() -> None:
+    told = [made(criteria=[]), accepted()]
+    assert stands(*told, until=day(999)).state == "accepted"
+    told.append({"name": "PromiseDue", "at": 9, "promise_id": "p-1", "due_at": day(39)})
+    assert stands(*told, until=day(999)).state == "due"
+    told.append({"name": "PromiseKept", "at": 20, "promise_id": "p-1"})
+    assert stands(*told, until=day(999)).state == "kept"
+
+
+class Following:
+    """A promise followed without Kafka: facts come, time is let in, and events are said."""
+
+    def __init__(self) -> None:
+        self.book = Book({ANA: 0}, {}, {}, day(500))
+
+    def tell(self, one: Fact) -> None:
+        self.book.add(ANA, one)
+
+    def let_time_in(self, until: datetime) -> None:
+        """As the tender does: as long as something waits for a time that has passed."""
+        while any(f.wake_at and f.wake_at < until for f in self.book.followed.values()):
+            for worker_id, promise_id in list(self.book.followed):
+                self.book.let_time_in(worker_id, promise_id, until)
+
+    @property
+    def stands(self) -> Standing:
+        found = self.book.followed[ANA, "p-1"].stands
+        assert found is not None
+        return found
+
+    @property
+    def said(self) -> list[str]:
+        return [event.event_type.name for _, _, _, event in self.book.events]
+
+    @property
+    def ids(self) -> list[UUID]:
+        return [event_id for event_id, *_ in self.book.events]
+
+
+EVERYTHING = (
+    *(made(), accepted(2), finished(5), finished(3, "FAILED"), attested(6, 1), attested(8, 2)),
+    *(attested(7, 3, "PEER"), scored(7, 0.5), scored(9, 0.8), scored(30, 1.0)),
+    *(interviewed(38), interviewed(60), interviewed(20, by="other-co"), hired(0), left(90)),
+)
+LATER = (*EVERYTHING[:10], *EVERYTHING[11:])  # the interview in time never takes place
+EMPLOYED = (
+    *(made(criteria=["employed_days:50", "training:c-101"]), accepted(), hired(0), left(40)),
+    *(hired(45, "j-2"), finished(10), interviewed(110), left(200, "j-2")),
+)
+
+
+@pytest.mark.parametrize(
+    ("told", "state"), [(EVERYTHING, "kept"), (LATER, "kept_late"), (EMPLOYED, "kept")]
+)
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_any_order_of_arrival_gives_the_same_state(
+    told: tuple[dict[str, Any], ...], state: str, data: st.DataObject
+) -> None:
+    order = data.draw(st.permutations(facts(*told)))
+    repeats = data.draw(st.integers(0, 3))
+    passes = data.draw(st.lists(st.tuples(st.integers(0, len(order)), st.floats(0, 300))))
+    following = Following()
+
+    for number, one in enumerate(order):
+        following.tell(one)
+        for _, until in (p for p in passes if p[0] == number):
+            following.let_time_in(day(until))
+    for one in order[:repeats]:
+        following.tell(one)
+    following.let_time_in(day(300))
+
+    in_order = Following()
+    for one in facts(*told):
+        in_order.tell(one)
+    in_order.let_time_in(day(300))
+    assert following.stands == in_order.stands
+    assert following.stands.state == state
+    if told is not EMPLOYED:  # where a job's end can take back what was said
+        assert _read_model(following) == _read_model(in_order)
+    assert len(set(following.ids)) == len(following.ids)
+
+
+def _read_model(following: Following) -> tuple[object, ...]:
+    """What `read.promise` makes of the events that were said: earliest of each, as declared."""
+    events = [decode(event.value) for _, _, _, event in following.book.events]
+    earliest: dict[str, Any] = {}
+    for event in sorted(events, key=lambda e: (e.fields["occurred_at"], e.event_id)):
+        earliest.setdefault(event.name, event)
+    due, kept = earliest.get("PromiseDue"), earliest.get("PromiseKept")
+    return (
+        due and due.fields["due_at"],
+        kept and due and kept.fields["occurred_at"] <= due.fields["due_at"],
+    )
+
+
+def test_each_thing_is_said_once() -> None:
+    following = Following()
+    for one in facts(*LIFE, interviewed(20)):
+        following.tell(one)
+
+    expected = ["CriterionMet", "CriterionMet", "CriterionMet", "PromiseDue", "PromiseKept"]
+    assert sorted(following.said) == sorted(expected)
+
+
+def test_a_late_fact_turns_a_lapsed_promise_into_a_kept_one() -> None:
+    following = Following()
+    for one in facts(*LIFE):
+        following.tell(one)
+    following.let_time_in(day(50))
+    assert following.said[-1] == "PromiseLapsed"
+
+    following.tell(fact(**interviewed(30)))
+
+    assert following.said[-1] == "PromiseKept"
+    assert following.stands.state == "kept"
+    assert following.stands.lapsed_at is None
+
+
+def test_what_is_undone_is_said_and_said_anew_when_it_is_done_again() -> None:
+    following = Following()
+    told = (made(criteria=["employed_days:50"]), accepted(), hired(0))
+    for one in facts(*told):
+        following.tell(one)
+    following.let_time_in(day(60))
+    ended = fact(**left(40))
+
+    following.tell(ended)
+    assert following.said == ["CriterionMet", "PromiseDue", "CriterionUnmet"]
+    assert following.stands.state == "accepted"
+
+    following.tell(fact(**left(300, supersedes=ended.event_id)))
+    assert following.said[3:] == ["CriterionMet", "PromiseDue"]
+    assert len(set(following.ids)) == 5
+
+
+def test_a_late_fact_does_not_pass_a_deadline_by_itself() -> None:
+    """An interview may stand behind it on the log; so only the reader of the whole log lapses."""
+    following = Following()
+    for one in facts(made(), accepted(), *DONE[:3], scored(100, 0.9)):
+        following.tell(one)
+    following.let_time_in(day(140))
+    assert following.stands.state == "lapsed"
+
+    following.tell(fact(**scored(7, 0.9)))  # now it was due from day 8 on
+
+    assert following.stands.due_at == day(38)
+    assert following.stands.state == "due"
+    following.let_time_in(day(141))
+    assert following.stands.state == "lapsed"
+
+
+def test_the_score_of_a_criterion_is_exact() -> None:
+    assert criterion_of("assessment:a;at_least=0.3").as_json()["at_least"] == 0.3
+    exactly = criterion_of("assessment:a-7;at_least=0.3")
+    assert exactly.met(facts(scored(1, 0.1 + 0.2)), "acme", Time.of(())) is not None
+    assert Decimal("0.3") == Decimal(str(0.3))
