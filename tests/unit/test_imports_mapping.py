@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.models import AssessmentTaken, TrainingCompleted, TrainingEnrolled
 from services.common.errors import Problem
 from services.ingest.imports.mapping import named_mapping, named_mappings, parse_mapping
 from services.ingest.imports.rows import RowMapper, RowResult, Severity
 from services.ingest.imports.tally import Tally, Written
+from services.ingest.imports.values import TRANSFORMS, BadValue, Options
 
 SMALL = """
 name: small
@@ -191,6 +194,25 @@ def test_a_mapping_may_be_json() -> None:
 
     assert isinstance(taken, AssessmentTaken)
     assert taken.carried_over is False
+
+
+@given(st.fixed_dictionaries({name: st.text(max_size=30) for name in ROW}))
+def test_whatever_stands_in_a_row_it_gives_events_or_a_reason(cells: dict[str, str]) -> None:
+    row = mapped(cells)
+
+    assert row.events or row.refused
+
+
+@given(
+    st.sampled_from(["cip", "onet", "us_zip", "money", "integer", "date", "url", "text", "place"]),
+    st.text(max_size=40),
+)
+def test_whatever_a_value_is_a_transform_settles_or_refuses_it(name: str, value: str) -> None:
+    try:
+        settled = TRANSFORMS[name](value, Options(formats=("%Y-%m-%d",)))
+    except BadValue:
+        return
+    assert isinstance(settled.text, str)
 
 
 def test_a_tally_counts_each_row_under_one_outcome() -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.ingest.xapi.checks import check
+from services.ingest.xapi.events import events_of
 
 BASE: dict[str, Any] = {
     "actor": {"mbox": "mailto:ana@example.org"},
@@ -121,6 +125,44 @@ def test_the_newer_version_wants_a_zone_and_has_people_in_the_context() -> None:
     assert "s.context.contextAgents" in problems("1.0.3", context={"contextAgents": agents})
     place = "s.context.contextAgents[0].relevantTypes[0]"
     assert list(problems("2.0.0", context={"contextAgents": agents})) == [place]
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    *BASE,
+                    "result",
+                    "context",
+                    "score",
+                    "id",
+                    "member",
+                    "mbox",
+                    "objectType",
+                    "definition",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*BASE, "result", "context", "attachments"]), ANYTHING))
+def test_whatever_is_sent_is_checked_without_a_crash(parts: dict[str, Any]) -> None:
+    errors = check({**BASE, **parts}, "2.0.0", "s")
+
+    assert all(error.field.startswith("s") and error.problem for error in errors)
+    if not errors:
+        list(events_of({**BASE, **parts, "id": "7"}, "2.0.0", "college", AT, lambda _: "h"))
+
+
+AT = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def test_deep_nesting_is_refused() -> None:

@@ -39,7 +39,26 @@ router = APIRouter(prefix="/v1/imports", tags=["imports"])
 Caller = Annotated[Principal, Depends(caller)]
 
 
-@router.post("", status_code=202)
+_PARTS = {
+    "file": {"type": "string", "format": "binary", "description": "CSV with a header row"},
+    "mapping": {"type": "string", "description": "A mapping's name, or YAML or JSON"},
+}
+_BODY = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "properties": _PARTS,
+                "required": list(_PARTS),
+                "additionalProperties": {"type": "string", "format": "binary"},
+            }
+        }
+    },
+}
+
+
+@router.post("", status_code=202, openapi_extra={"requestBody": _BODY})
 async def start(
     request: Request, principal: Caller, dry_run: Annotated[bool, Query()] = False
 ) -> JSONResponse:

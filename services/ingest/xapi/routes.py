@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -165,6 +166,7 @@ async def _take(
         limit = f"Send from 1 to {MAX_STATEMENTS:,} at a time."
         raise _refused([FieldError("body", f"holds {len(statements):,} statements", limit)])
     state = request.app.state
+    state.ingest_limit.take(principal.key_id, len(statements), time.monotonic())
     named = await asyncio.to_thread(_checked, statements, version)
     hashed = {
         UUID(s["id"]): state.vault.blind_index("xapi", provider_id, _canonical(s)) for s in named
