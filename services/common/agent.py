@@ -20,7 +20,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
-from services.common.errors import ThroughlineError
+from services.common.errors import RetryableError, ThroughlineError
 from services.common.log import get_logger
 from services.common.settings import Settings
 
@@ -35,6 +35,13 @@ class LogSkipped(ThroughlineError):
     """A record came that is beyond the next one expected, and the log has others between.
 
     So this reader, or the database, is not where it thinks it is: stop, nothing may be skipped.
+    """
+
+
+class GroupAhead(RetryableError):
+    """The group would go on beyond the stored positions, and has members that hold it there.
+
+    Stop every worker of the group: the first one to start again puts it right.
     """
 
 
@@ -120,10 +127,14 @@ async def partitions_of(settings: Settings) -> Collection[int]:
         await consumer.stop()
 
 
-async def align(settings: Settings, group: str, positions: Mapping[int, int]) -> None:
-    """Commit the stored positions as the group's offsets.
+async def align(
+    settings: Settings, group: str, positions: Mapping[int, int], *, within: timedelta
+) -> None:
+    """Move the group's offsets back to the stored positions where they are beyond them.
 
-    While another worker runs, the group refuses that; it was aligned when that one started.
+    Offsets that lie before a position do no harm: what was handled falls out. While the group has
+    a member, it takes no offsets; one that was killed, or left to come back, is a member for its
+    session's time. Raises GroupAhead when `within` was not enough; KafkaError.
     """
     topic = settings.topic(TOPIC)
     consumer = AIOKafkaConsumer(
@@ -131,16 +142,31 @@ async def align(settings: Settings, group: str, positions: Mapping[int, int]) ->
     )
     await consumer.start()
     try:
-        wanted = {
-            TopicPartition(topic, number): OffsetAndMetadata(offset, "")
-            for number, offset in positions.items()
-        }
-        consumer.assign(list(wanted))
-        await consumer.commit(wanted)
-    except KafkaError as error:
-        log.info("the group has members; its offsets stay", error=type(error).__name__)
+        stored = {TopicPartition(topic, number): at for number, at in positions.items()}
+        consumer.assign(list(stored))
+        deadline = asyncio.get_running_loop().time() + within.total_seconds()
+        while wanted := await _to_move(consumer, stored):
+            try:
+                await consumer.commit(wanted)
+            except KafkaError as error:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise GroupAhead(f"{group} is beyond the stored positions") from error
+                log.info("waiting for the group's members to be gone", group=group)
+                await asyncio.sleep(1)
     finally:
         await consumer.stop()
+
+
+async def _to_move(
+    consumer: AIOKafkaConsumer, stored: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, OffsetAndMetadata]:
+    """The offsets to commit, where the group's are beyond what is stored."""
+    found = {}
+    for tp, position in stored.items():
+        committed = await consumer.committed(tp)
+        if committed is not None and committed > position:
+            found[tp] = OffsetAndMetadata(position, "")
+    return found
 
 
 class Agent:

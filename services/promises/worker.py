@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,9 @@ class PromisesWorker:
             tender = Tender(follower, store, self._clock, own.look_every)
             options = self._options()
             positions = await store.make_positions(await partitions_of(settings))
-            await align(settings, options.group, positions)
+            # A member that was killed is gone after its session; a little more for the broker.
+            patience = own.session_timeout + timedelta(seconds=5)
+            await align(settings, options.group, positions, within=patience)
             failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
             def on_crash(error: BaseException) -> None:
