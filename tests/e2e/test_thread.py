@@ -19,38 +19,17 @@ from uuid import UUID
 import httpx
 import pytest
 
-from services.common.access import Role, issue_key
 from services.common.postgres import Pool
 from services.common.settings import Settings
 from services.common.vault import Vault
 from tests.e2e.receiver import Receiver
+from tests.e2e.world import World, found, share
 from tests.processes import HubProcess, free_port, until
 
 WORKERS, EVENTS_EACH, BATCH = 100, 200, 500
 SHARING, WITHDRAWING = 30, 5  # of the workers; the last ones of those who share end it midway
 START = datetime(2026, 1, 5, tzinfo=UTC)
 KILLS = 4  # of each of the two workers
-
-
-class World:
-    """The processes, the parties and what they know."""
-
-    def __init__(self, http: httpx.AsyncClient, receiver: Receiver, pool: Pool) -> None:
-        self.http = http
-        self.receiver = receiver
-        self.pool = pool
-        self.workers: list[UUID] = []
-        self.tokens: dict[UUID, dict[str, str]] = {}
-        self.grants: dict[UUID, str] = {}
-        self.provider: dict[str, str] = {}
-        self.employer: dict[str, str] = {}
-        self.connection_id = ""
-
-    async def post(self, path: str, key: dict[str, str], body: Any) -> dict[str, Any]:
-        answer = await self.http.post(path, json=body, headers=key)
-        assert answer.status_code < 300, f"{path}: {answer.status_code} {answer.text}"
-        found: dict[str, Any] = answer.json()
-        return found
 
 
 @pytest.fixture
@@ -97,52 +76,9 @@ async def world(processes: dict[str, HubProcess], pool: Pool) -> AsyncIterator[W
     url: str = processes["http"].url  # type: ignore[attr-defined]
     async with httpx.AsyncClient(base_url=url, timeout=60) as http:
         made = World(http, receiver, pool)
-        await _found(made)
+        await found(made, WORKERS)
         yield made
     await receiver.stop()
-
-
-async def _found(world: World) -> None:
-    """Register the parties, the people and the connection."""
-    token = await issue_key(world.pool, Role.OPERATOR, "hub")
-    operator = {"Authorization": f"Bearer {token}"}
-    for name, kind in (("river-college", "PROVIDER"), ("acme", "EMPLOYER")):
-        order = {"organization_id": name, "name": name.title(), "kind": kind}
-        answer = await world.post("/v1/organizations", operator, order)
-        key = {"Authorization": f"Bearer {answer['key']}"}
-        setattr(world, "provider" if kind == "PROVIDER" else "employer", key)
-    order = {
-        "connector": "webhook",
-        "url": world.receiver.url,
-        "categories": ["training"],
-        "purpose": "advancement",
-    }
-    connection = await world.post("/v1/connections", world.employer, order)
-    world.connection_id, world.receiver.secret = connection["connection_id"], connection["secret"]
-    made = await asyncio.gather(*(_register(world, n) for n in range(WORKERS)))
-    world.workers = [worker_id for worker_id, _ in made]
-    world.tokens = dict(made)
-
-
-async def _register(world: World, number: int) -> tuple[UUID, dict[str, str]]:
-    order = {"source_record_id": f"r-{number}", "display_name": f"Person {number}"}
-    worker = await world.post("/v1/workers", world.provider, order)
-    claim = await world.post("/v1/claims", {}, {"code": worker["claim_code"]})
-    return UUID(worker["worker_id"]), {"Authorization": f"Bearer {claim['token']}"}
-
-
-async def _share(world: World, worker_id: UUID) -> None:
-    wording = (await world.http.get("/v1/consent-wording")).json()["wordings"][0]
-    order = {
-        "recipient_id": "acme",
-        "categories": ["training"],
-        "purposes": ["advancement"],
-        "valid_until": (datetime.now(UTC) + timedelta(days=90)).isoformat(),
-        "wording_version": wording["version"],
-        "wording_language": wording["language"],
-    }
-    answer = await world.post("/v1/grants", world.tokens[worker_id], order)
-    world.grants[worker_id] = answer["grant_id"]
 
 
 def _event(number: int, worker_id: UUID, step: int) -> dict[str, Any]:
@@ -198,7 +134,7 @@ async def test_every_event_once_every_update_sent_none_without_consent(
     total = WORKERS * EVENTS_EACH
     sharing = world.workers[:SHARING]
     staying, leaving = sharing[:-WITHDRAWING], sharing[-WITHDRAWING:]
-    await asyncio.gather(*(_share(world, worker_id) for worker_id in sharing))
+    await asyncio.gather(*(share(world, worker_id) for worker_id in sharing))
     accepted: dict[str, UUID] = {}
     ended: dict[UUID, float] = {}
 
