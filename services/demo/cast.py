@@ -98,8 +98,8 @@ def _finished_food_safety(life: Life, day: Days) -> None:
     food.credential_at = day.ago(34)
     food.employer, food.noticed_at = ACME, day.ago(31, 14)
     life.enrolments.append(food)
-    late = Promise(f"p-{life.code}-1", _RAISE, day.ago(90), day.ago(88), day.ago(35, 12, 1))
-    late.due_by = day.ago(5, 12, 1)
+    late = Promise(f"p-{life.code}-1", _RAISE, day.ago(90), day.ago(88), day.ago(35, 12))
+    late.due_by = day.ago(5, 12)
     life.promises.append(late)
 
 
@@ -125,8 +125,8 @@ def ben(life: Life, window: Window) -> Life:
     _named(life, "Ben Tran", "en", "men", day.ago(700))
     job = _job(life, ACME, 0, day.ago(690))
     _done(life, day, FOOD_SAFETY, began=330, ended=272, noticed=270)
-    kept = Promise(f"p-{life.code}-1", _RAISE, day.ago(325), day.ago(324), day.ago(272, 12, 1))
-    kept.due_by, kept.kept_at = day.ago(242, 12, 1), day.ago(260, 11)
+    kept = Promise(f"p-{life.code}-1", _RAISE, day.ago(325), day.ago(324), day.ago(272, 12))
+    kept.due_by, kept.kept_at = day.ago(242, 12), day.ago(260, 11)
     life.promises.append(kept)
     job.pay.append((day.ago(260, 10, 59), 1760))
     lead = Enrolment(f"e-{life.code}-2", SHIFT_LEAD, None, None, day.ago(60))
@@ -149,7 +149,7 @@ def dana(life: Life, window: Window) -> Life:
     job.promotions.append((day.ago(340), lead.occupation, lead.level))
     job.pay += [(day.ago(339), 2260), (day.ago(20), 2350)]
     promised = Promise(f"p-{life.code}-1", _INTERVIEW, day.ago(495), day.ago(494))
-    promised.met_at, promised.due_by = day.ago(386, 12, 1), day.ago(356, 12, 1)
+    promised.met_at, promised.due_by = day.ago(386, 12), day.ago(356, 12)
     promised.guaranteed_at, promised.kept_at = day.ago(384), day.ago(362, 15)
     life.promises.append(promised)
     life.skills.append(Skill(day.ago(300), "onet:2.B.5.d", "CAN_TEACH", ACME, "MENTOR", "mentor-1"))

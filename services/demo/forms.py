@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -12,7 +13,7 @@ from schemas.catalog import EventType, event_types
 from services.common.access import Role
 from services.common.ids import event_id_of
 from services.demo.model import instant
-from services.demo.places import OPERATOR, Course, Organization
+from services.demo.places import OPERATOR, Course, Organization, Pathway
 from services.demo.tell import Happening
 
 _RECORDED_AFTER: Final = timedelta(minutes=1)
@@ -34,7 +35,7 @@ def source_event_id(code: str, number: int) -> str:
 
 def flat(happening: Happening, worker_id: UUID, sent_id: str) -> dict[str, Any]:
     """The JSON that `POST /v1/events` takes."""
-    own = {k: _plain(v) for k, v in happening.own.items() if v is not None}
+    own = plain(happening.own)
     if happening.author.role is not Role.WORKER:
         own["actor_id"] = happening.actor
     return {
@@ -44,6 +45,11 @@ def flat(happening: Happening, worker_id: UUID, sent_id: str) -> dict[str, Any]:
         "occurred_at": instant(happening.at).isoformat(),
         **own,
     }
+
+
+def plain(own: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields as JSON has them; what is empty is left out."""
+    return {name: _plain(value) for name, value in own.items() if value is not None}
 
 
 def _plain(value: Any) -> Any:
@@ -103,7 +109,7 @@ def directory(
     return Record("directory", organization_id.encode(), event_types()[name], fields)
 
 
-def programme(course: Course) -> dict[str, Any]:
+def programme_fields(course: Course) -> dict[str, Any]:
     """The own fields of ProgrammePublished for a course."""
     return {
         "title": course.title,
@@ -119,7 +125,7 @@ def programme(course: Course) -> dict[str, Any]:
     }
 
 
-def organization(place: Organization) -> dict[str, Any]:
+def organization_fields(place: Organization) -> dict[str, Any]:
     """The own fields of OrganizationRegistered."""
     return {
         "name": place.name,
@@ -128,4 +134,14 @@ def organization(place: Organization) -> dict[str, Any]:
         "region": "OH",
         "postal_code": place.postal_code,
         "website": None,
+    }
+
+
+def pathway_fields(pathway: Pathway) -> dict[str, Any]:
+    """The own fields of PathwayPublished."""
+    return {
+        "title": pathway.title,
+        "criteria": pathway.criteria,
+        "outcome": pathway.outcome,
+        "due_in_days": pathway.days,
     }

@@ -86,12 +86,13 @@ def advance(life: Life, chance: Chance, window: Window) -> None:
 
 
 def _talks(job: Job, promises: list[Promise], chance: Chance, window: Window) -> list[int]:
-    """When a job is talked about: yearly, but not while a promise is due or late."""
+    """When a job is talked about: yearly, but not while a promise of the employer runs."""
     end = job.ended_at or window.until
+    running = [(p.made_at, (p.due_by or window.until) + _LATE) for p in promises if p.accepted_at]
     talks = []
     at = chance.working_hours(job.started_at + chance.between(190, 380) * DAY)
     while at < end:
-        if not any(p.met_at and p.due_by and p.met_at <= at <= p.due_by + _LATE for p in promises):
+        if not any(since <= at <= until for since, until in running):
             talks.append(at)
         at = chance.working_hours(at + chance.between(280, 400) * DAY)
     return talks

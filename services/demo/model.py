@@ -146,6 +146,10 @@ class Promise:
     kept_at: int | None = None  # in time or not
     lapsed_at: int | None = None
 
+    def is_past(self, until: int) -> bool:
+        """Settled, or overdue: told as history. The rest is the hub's to follow."""
+        return self.kept_at is not None or (self.due_by is not None and self.due_by < until)
+
 
 @dataclass(slots=True)
 class SupportAct:

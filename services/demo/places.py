@@ -84,6 +84,16 @@ class Pathway:
     outcome: str
     days: int  # from the day everything is done
 
+    @property
+    def title(self) -> str:
+        gain = {"INTERVIEW": "an interview", "ROLE": "a higher role", "WAGE_STEP": "more pay"}
+        return f"{self.course.title}: {gain[self.outcome]}"
+
+    @property
+    def criteria(self) -> list[str]:
+        """What must be done, as the events write it."""
+        return [f"training:{self.course.id}"]
+
 
 def _steps(*rungs: tuple[str, int]) -> tuple[Step, ...]:
     return tuple(Step(code, level, cents) for level, (code, cents) in enumerate(rungs, 1))
@@ -205,7 +215,7 @@ def _pathway(employer: Employer, course: str, outcome: str, days: int) -> Pathwa
 PATHWAYS: Final = (
     _pathway(ACME, "rc-food-safety-2", "WAGE_STEP", 30),
     _pathway(ACME, "rc-shift-lead", "INTERVIEW", 30),
-    _pathway(ACME, "ha-english-work", "BONUS", 45),
+    _pathway(ACME, "ha-english-work", "WAGE_STEP", 45),
     _pathway(LAKESIDE, "ha-nurse-aide", "ROLE", 60),
     _pathway(LAKESIDE, "rc-nursing-lpn", "ROLE", 90),
     _pathway(TRI_COUNTY, "tc-forklift", "WAGE_STEP", 30),
@@ -215,7 +225,7 @@ PATHWAYS: Final = (
     _pathway(NORTHGATE, "vt-maintenance", "WAGE_STEP", 45),
     _pathway(SUMMIT, "tc-electric", "WAGE_STEP", 30),
     _pathway(BRIGHTWAY, "ha-it-support", "INTERVIEW", 30),
-    _pathway(BRIGHTWAY, "rc-bookkeeping", "BONUS", 30),
+    _pathway(BRIGHTWAY, "rc-bookkeeping", "ROLE", 60),
 )
 # By course: an employer's promise goes with the course that earns it.
 PROMISED: Final = {

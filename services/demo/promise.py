@@ -42,7 +42,7 @@ def _fall_due(
 ) -> None:
     assert enrolment.completed_at is not None
     assert made.accepted_at is not None
-    met_at = max(enrolment.completed_at, made.accepted_at) + 60
+    met_at = max(enrolment.completed_at, made.accepted_at)
     if met_at > window.until:
         return
     made.met_at, made.due_by = met_at, met_at + made.pathway.days * DAY

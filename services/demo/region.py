@@ -18,15 +18,16 @@ from services.demo import cast
 from services.demo.forms import (
     Record,
     directory,
-    organization,
-    programme,
+    organization_fields,
+    pathway_fields,
+    programme_fields,
     record,
     source_event_id,
 )
 from services.demo.job import advance, work
 from services.demo.model import DAY, Chance, Life, Sharing, Window, instant
 from services.demo.people import FAMILY, GIVEN
-from services.demo.places import COURSES, ORGANIZATIONS
+from services.demo.places import COURSES, ORGANIZATIONS, PATHWAYS
 from services.demo.promise import promise
 from services.demo.school import show_skills, study
 from services.demo.support import help_learners, reach_of
@@ -134,12 +135,25 @@ class Region:
             yield from self._block(start, upto, truth)
             start = upto
 
+    def records(
+        self,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        block: int = BLOCK,
+        truth: Truth | None = None,
+    ) -> Iterator[Record]:
+        """The same as Avro records."""
+        for life, sent_id, happening in self.told(start, stop, block=block, truth=truth):
+            yield record(happening, life.worker_id.bytes, sent_id)
+
     def _block(self, start: int, stop: int, truth: Truth | None) -> Iterator[Told]:
         block: list[tuple[int, int, int, Told]] = []
+        until = self.window.until
         for life in self.lives(start, stop):
             if truth is not None:
                 truth.add(life)
-            for number, happening in enumerate(happenings(life)):
+            for number, happening in enumerate(happenings(life, until)):
                 told = Told(life, source_event_id(life.code, number), happening)
                 block.append((happening.at, life.index, number, told))
         block.sort(key=itemgetter(0, 1, 2))
@@ -182,16 +196,19 @@ def records(
     truth: Truth | None = None,
 ) -> Iterator[Record]:
     """The same events as Avro records for Kafka: topic's short name, key, event type, fields."""
-    region = Region(seed, workers, until, years)
-    for life, sent_id, happening in region.told(start, stop, block=block, truth=truth):
-        yield record(happening, life.worker_id.bytes, sent_id)
+    yield from Region(seed, workers, until, years).records(start, stop, block=block, truth=truth)
 
 
 def directory_records(until: datetime = UNTIL, years: float = YEARS) -> Iterator[Record]:
-    """The organisations and their courses as Avro records."""
+    """The organisations, their courses and pathways as Avro records."""
     at = instant(Window.ending(until, years).since)
     for place in ORGANIZATIONS:
-        yield directory("OrganizationRegistered", place.id, place.id, at, **organization(place))
+        yield directory(
+            "OrganizationRegistered", place.id, place.id, at, **organization_fields(place)
+        )
     for course in COURSES:
         where = course.provider.id
-        yield directory("ProgrammePublished", where, course.id, at, **programme(course))
+        yield directory("ProgrammePublished", where, course.id, at, **programme_fields(course))
+    for pathway in PATHWAYS:
+        where = pathway.employer.id
+        yield directory("PathwayPublished", where, pathway.id, at, **pathway_fields(pathway))

@@ -23,8 +23,8 @@ class Happening(NamedTuple):
     own: Fields
 
 
-def happenings(life: Life) -> list[Happening]:
-    """Everything that happened in a life, in order; the registration first."""
+def happenings(life: Life, until: int) -> list[Happening]:
+    """Everything that happened in a life up to until, in order; the registration first."""
     told = [
         Happening(
             life.registered_at,
@@ -39,7 +39,7 @@ def happenings(life: Life) -> list[Happening]:
     for enrolment in life.enrolments:
         told += _enrolment(enrolment)
     for promise in life.promises:
-        told += _promise(promise)
+        told += _promise(promise, until)
     told += [_support(life, n, act) for n, act in enumerate(life.support, 1)]
     told += [_skill(life, n, skill) for n, skill in enumerate(life.skills, 1)]
     told.sort(key=itemgetter(0))
@@ -115,8 +115,9 @@ def _ends(enrolment: Enrolment, ids: Fields, run: Fields) -> Iterator[Happening]
         yield Happening(at, "TrainingAcknowledged", enrolment.employer, "supervisor", own)
 
 
-def _promise(promise: Promise) -> Iterator[Happening]:
+def _promise(promise: Promise, until: int) -> Iterator[Happening]:
     pathway, employer = promise.pathway, promise.pathway.employer
+    past = promise.is_past(until)
     which = {"promise_id": promise.code}
     own = {
         **which,
@@ -125,12 +126,13 @@ def _promise(promise: Promise) -> Iterator[Happening]:
         "pathway_version": pathway.version,
         "outcome": pathway.outcome,
         "due_in_days": pathway.days,
-        "criteria": [f"training:{pathway.course.id}"],
+        # What is past is believed as told; what has criteria, the hub itself says when it is due.
+        "criteria": [] if past else pathway.criteria,
     }
     yield Happening(promise.made_at, "PromiseMade", employer, "supervisor", own)
     if promise.accepted_at is not None:
         yield Happening(promise.accepted_at, "PromiseAccepted", SELF, "self", which)
-    if promise.met_at is not None and promise.due_by is not None:
+    if past and promise.met_at is not None and promise.due_by is not None:
         due = {**which, "due_at": instant(promise.due_by)}
         yield Happening(promise.met_at, "PromiseDue", OPERATOR, "promises", due)
     if promise.lapsed_at is not None:

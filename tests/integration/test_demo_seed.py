@@ -1,0 +1,266 @@
+"""Seeding through the real HTTP services, twice, and the gentle stream after it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import stat
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaConsumer
+
+from services.common.access import Role, issue_key
+from services.common.clock import utc_now
+from services.common.codec import Decoded, decode
+from services.common.settings import Settings
+from services.demo.__main__ import OPERATOR
+from services.demo.cast import CAST
+from services.demo.client import HubClient
+from services.demo.direct import produce
+from services.demo.figures import figures
+from services.demo.live import live
+from services.demo.region import Region, directory_records, generate
+from services.demo.seed import Seeded, seed
+from services.demo.state import DemoState
+from services.demo.truth import Truth
+from services.projections.projections import PROJECTIONS
+from services.projections.settings import ProjectionsSettings
+from services.projections.worker import ProjectionsWorker
+from tests.conftest import Hub
+
+SERVICES = ("ingest", "consent", "delivery")
+WORKERS = 25
+
+
+async def on_the_log(settings: Settings, topic: str) -> list[Decoded]:
+    """Every event of a topic, from its beginning to its end now."""
+    name = settings.topic(topic)
+    consumer = AIOKafkaConsumer(
+        name, bootstrap_servers=settings.kafka_bootstrap, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets(list(consumer.assignment()))
+        found: list[Decoded] = []
+        while any([await consumer.position(p) < end for p, end in ends.items()]):
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                found += [decode(record.value) for record in records]
+        return found
+    finally:
+        await consumer.stop()
+
+
+@pytest.fixture
+def region() -> Region:
+    return Region(seed=4, workers=WORKERS, until=utc_now().replace(microsecond=0))
+
+
+@pytest.fixture
+async def state(hub: Hub, tmp_path: Path) -> DemoState:
+    made = DemoState.load(tmp_path / "demo")
+    made.operator = await issue_key(hub.pool, Role.OPERATOR, OPERATOR)
+    return made
+
+
+@pytest.fixture
+async def client(hub: Hub, settings: Settings) -> AsyncIterator[HubClient]:
+    """Calls to the hub, with projections at work: consent asks the read model who takes part."""
+    worker = ProjectionsWorker(settings, ProjectionsSettings(), PROJECTIONS)
+    running = asyncio.create_task(worker.run())
+    yield HubClient(hub.http, patience_s=20)
+    worker.stop()
+    await running
+
+
+async def sown(
+    client: HubClient, state: DemoState, region: Region, *, real_data: bool = False
+) -> Seeded:
+    return await seed(
+        client,
+        state,
+        region,
+        lambda stage, done, total: None,
+        receiver_url="http://127.0.0.1:9",
+        real_data=real_data,
+    )
+
+
+async def test_a_seeded_hub_has_exactly_the_regions_events(
+    client: HubClient, state: DemoState, region: Region, settings: Settings
+) -> None:
+    done = await sown(client, state, region)
+
+    told: Counter[str] = Counter()
+    for life, _, happening in generate(WORKERS, 4, until=region.until):
+        silent = happening.author.actor_role == "WORKER" and not life.claimed
+        told[happening.event_type] += not silent
+    stories = await on_the_log(settings, "stories")
+    found = Counter(event.name for event in stories)
+    assert found.pop("ConsentGranted") == done.grants > 3
+    assert found.pop("AccessRequested") == 1
+    assert found == told
+    assert done.workers == WORKERS
+    assert set(done.events) == {"accepted"}
+
+
+async def test_everybody_writes_for_themselves(
+    client: HubClient, state: DemoState, region: Region, settings: Settings
+) -> None:
+    await sown(client, state, region)
+
+    for event in await on_the_log(settings, "stories"):
+        source, role = event.fields["source"], event.fields["actor_role"]
+        if event.name in {"SkillClaimed", "PromiseAccepted", "ConsentGranted"}:
+            assert (source, role) == ("throughline", "WORKER")
+        if event.name in {"EmploymentStarted", "PromiseMade", "TrainingAcknowledged"}:
+            assert (source, role) == (event.fields["employer_id"], "EMPLOYER")
+        if event.name == "TrainingCompleted":
+            assert (source, role) == (event.fields["provider_id"], "PROVIDER")
+
+
+async def test_seeding_twice_doubles_nothing(
+    client: HubClient, state: DemoState, region: Region, settings: Settings
+) -> None:
+    first = await sown(client, state, region)
+    before = await on_the_log(settings, "stories")
+    directory = await on_the_log(settings, "directory")
+
+    again = await sown(client, DemoState.load(state.path.parent), region)
+
+    after = await on_the_log(settings, "stories")
+    assert Counter(e.event_id for e in after) == Counter(e.event_id for e in before)
+    assert len(await on_the_log(settings, "directory")) == len(directory)
+    assert again.events == Counter(duplicate=first.events["accepted"])
+
+
+async def test_a_lost_memory_costs_only_what_people_said_themselves(
+    client: HubClient, state: DemoState, region: Region, settings: Settings
+) -> None:
+    """Without demo.json: keys are made anew, tokens are gone, and still nothing is doubled."""
+    await sown(client, state, region)
+    before = await on_the_log(settings, "stories")
+    state.path.unlink()
+    forgetful = DemoState.load(state.path.parent)
+    forgetful.operator = state.operator
+
+    again = await sown(client, forgetful, region)
+
+    assert again.events["accepted"] == 0
+    assert again.events["untold"] > 0
+    assert len(await on_the_log(settings, "stories")) == len(before)
+
+
+async def test_keys_are_kept_for_their_owner_alone(
+    client: HubClient, state: DemoState, region: Region
+) -> None:
+    await sown(client, state, region)
+
+    assert stat.S_IMODE(state.path.stat().st_mode) == 0o600
+    kept = DemoState.load(state.path.parent)
+    assert kept == state
+    rosa = kept.regions["4"].people["0"]
+    assert rosa.token is not None
+    assert kept.regions["4"].done
+    assert len(kept.keys) == 13
+    assert len(kept.secrets) == 6
+
+
+async def test_rosa_is_asked_and_has_not_answered(
+    client: HubClient, state: DemoState, region: Region, hub: Hub
+) -> None:
+    await sown(client, state, region)
+
+    rosa = state.regions["4"].people["0"]
+    mine = {"Authorization": f"Bearer {rosa.token}"}
+    assert (await hub.http.get("/v1/grants", headers=mine)).json()["grants"] == []
+    asked = await hub.pool.fetch("SELECT * FROM consent.request")
+    assert [(str(r["worker_id"]), r["recipient_id"]) for r in asked] == [
+        (rosa.worker_id, "acme-foods")
+    ]
+
+
+async def test_the_real_cohorts_come_in(
+    client: HubClient, state: DemoState, region: Region, settings: Settings
+) -> None:
+    done = await sown(client, state, Region(4, len(CAST), region.until), real_data=True)
+
+    assert done.imported["oulad-assessments"] == 8304
+    stories = await on_the_log(settings, "stories")
+    by_course = Counter(
+        event.fields["course_id"]
+        for event in stories
+        if event.name == "TrainingEnrolled" and event.fields["source"] == "open-university"
+    )
+    assert by_course == {"AAA-2013J": 200, "BBB-2013J": 1130}
+    providers = {e.fields["organization_id"] for e in await on_the_log(settings, "directory")}
+    assert any(provider.startswith("tx-") for provider in providers)
+    assert any(provider.startswith("nj-") for provider in providers)
+
+
+async def test_the_stream_goes_on_and_stops_when_asked(
+    client: HubClient, state: DemoState, region: Region, settings: Settings
+) -> None:
+    await sown(client, state, region)
+    before = {event.event_id for event in await on_the_log(settings, "stories")}
+    stop = asyncio.Event()
+    running = asyncio.create_task(
+        live(client, state, region, stop, utc_now, per_second=100, dice=random.Random(1))
+    )
+    await asyncio.sleep(2)
+    stop.set()
+    counts = await asyncio.wait_for(running, timeout=2)
+
+    new = [e for e in await on_the_log(settings, "stories") if e.event_id not in before]
+    assert counts["accepted"] == len(new) > 20
+    assert set(counts) == {"accepted"}
+    assert {event.fields["source"] for event in new} <= {*state.keys, "throughline"}
+
+
+async def test_the_stream_waits_while_the_hub_is_away(
+    state: DemoState, region: Region, client: HubClient, hub: Hub
+) -> None:
+    await sown(client, state, region)
+    tried = 0
+    stop = asyncio.Event()
+
+    async def sometimes(request: httpx.Request) -> httpx.Response:
+        nonlocal tried
+        tried += 1
+        if tried == 8:
+            stop.set()
+        if tried <= 3:
+            return httpx.Response(503, headers={"Retry-After": "0"})
+        return await hub.http.send(request)
+
+    transport = httpx.MockTransport(sometimes)
+    async with httpx.AsyncClient(transport=transport, base_url="http://hub.test") as flaky:
+        streaming = live(HubClient(flaky), state, region, stop, utc_now, per_second=50)
+        counts = await asyncio.wait_for(streaming, timeout=30)
+    assert counts["accepted"] >= 4
+
+
+async def test_direct_mode_writes_the_same_region(settings: Settings) -> None:
+    region = Region(seed=4, workers=60)
+    truth = Truth(region.window)
+    seen: list[int] = []
+
+    count = await asyncio.to_thread(
+        produce, settings, region, lambda done, _took_s: seen.append(done), truth=truth
+    )
+
+    stories = await on_the_log(settings, "stories")
+    directory = await on_the_log(settings, "directory")
+    expected = [record.fields["event_id"] for record in region.records()]
+    assert sorted(event.fields["event_id"] for event in stories) == sorted(expected)
+    assert len(directory) == len(list(directory_records()))
+    assert count == len(stories) + len(directory) == seen[-1]
+    assert figures(truth)["completion_rate"]
+    order: dict[bytes, list[int]] = defaultdict(list)
+    for event in stories:
+        at = int(event.fields["occurred_at"].timestamp())
+        order[event.fields["worker_id"]].append(at)
+    assert all(times == sorted(times) for times in order.values())
