@@ -211,6 +211,30 @@ def bench(
         raise typer.Exit(Exit.FAILED)
 
 
+@app.command()
+def faults(
+    name: Annotated[str | None, typer.Argument(help="Which one.")] = None,
+    listing: Annotated[bool, typer.Option("--list", help="Say which there are.")] = False,
+    seed: Annotated[int, typer.Option(help="The same seed kills the same things.")] = 1,
+    seconds: Annotated[float, typer.Option(min=5, help="How long the storm lasts.")] = 180,
+    as_json: AsJson = False,
+) -> None:
+    """Kill parts of a hub of its own at random, and count what got lost, doubled or leaked."""
+    from services.cli import benches
+
+    known = benches.listed_faults()
+    if listing or name is None:
+        print(json.dumps(known) if as_json else _listing(known))
+        return
+    report = benches.run_faults(name, seed, seconds)
+    if as_json:
+        print(report.model_dump_json())
+    else:
+        print(report.model_dump_json(indent=2))
+    if report.broken:
+        raise typer.Exit(Exit.FAILED)
+
+
 def _listing(known: dict[str, str]) -> str:
     width = max(map(len, known), default=0)
     return "\n".join(f"{name:<{width}}  {text}" for name, text in known.items())

@@ -1,4 +1,6 @@
-"""Runs the benchmarks of `tests/bench`: a module `bench_<name>.py` has DESCRIPTION and `run`."""
+"""Runs what comes with the source tree: benchmarks (`tests/bench/bench_<name>.py`) and fault runs
+(`tests/faults/<name>.py`). A module has DESCRIPTION and `run`.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +15,15 @@ from services.cli.exits import NotFound
 
 if TYPE_CHECKING:
     from tests.bench.figure import Figure
+    from tests.faults.report import Report
 
 
-def _folder() -> Path:
-    """Raises NotFound outside a source tree: benchmarks are not installed."""
+def _folder(kind: str) -> Path:
+    """`tests/bench` or `tests/faults`. Raises NotFound outside a source tree: not installed."""
     root = Path(__file__).resolve().parents[2]
-    folder = root / "tests" / "bench"
+    folder = root / "tests" / kind
     if not folder.is_dir():
-        raise NotFound(f"benchmarks come with the source tree; {folder} is not there")
+        raise NotFound(f"these come with the source tree; {folder} is not there")
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
     return folder
@@ -28,8 +31,14 @@ def _folder() -> Path:
 
 def listed() -> dict[str, str]:
     """Name -> description, read without importing the benchmarks."""
-    files = sorted(_folder().glob("bench_*.py"))
+    files = sorted(_folder("bench").glob("bench_*.py"))
     return {file.stem.removeprefix("bench_"): _description(file) for file in files}
+
+
+def listed_faults() -> dict[str, str]:
+    """Name -> description of every fault run."""
+    found = {file.stem: _description(file) for file in sorted(_folder("faults").glob("*.py"))}
+    return {name: text for name, text in found.items() if text}
 
 
 def _description(file: Path) -> str:
@@ -50,3 +59,13 @@ def run(name: str, scale: float) -> list[Figure]:
     module = importlib.import_module(f"tests.bench.bench_{name}")
     figures: list[Figure] = asyncio.run(module.run(scale))
     return figures
+
+
+def run_faults(name: str, seed: int, seconds: float) -> Report:
+    """Run one fault run and answer what it found. Raises NotFound."""
+    known = listed_faults()
+    if name not in known:
+        raise NotFound(f"there is no fault run {name!r}; there are {', '.join(known) or 'none'}")
+    module = importlib.import_module(f"tests.faults.{name}")
+    report: Report = asyncio.run(module.run(seed, seconds))
+    return report
