@@ -6,13 +6,14 @@ from dataclasses import asdict
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from aiokafka.errors import KafkaError
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 
 from services.common.access import Principal, Role, caller
 from services.common.clock import utc_now
 from services.common.emit import Actor, publish, stored
-from services.common.errors import Problem, not_found
+from services.common.errors import Problem, not_found, unavailable
 from services.common.ids import new_id
 from services.common.positions import parse_after, wait_until_read
 from services.consent import handlers, pages
@@ -147,10 +148,22 @@ async def give(
     if await store.revoked(kept.grant_id):
         raise Problem(409, "withdrawn", "This grant was withdrawn. Give a new one.")
     if position is None:
-        app = request.app.state
-        position = str(await publish(app.producer, app.settings, stored(event, worker_id.bytes)))
+        position = await _publish_grant(request, kept, event)
         await store.grant_published(kept.grant_id, position)
     return {**pages.grant_answer(kept), "position": position}
+
+
+async def _publish_grant(request: Request, given: handlers.Given, event: bytes) -> str:
+    """Raises Problem 503. What was sent may still reach the log, so the answer says what to do."""
+    app = request.app.state
+    try:
+        position = await publish(app.producer, app.settings, stored(event, given.worker_id.bytes))
+    except (KafkaError, TimeoutError) as error:
+        raise unavailable(
+            "The log does not answer, so this grant may begin or not. Send it again with"
+            f" grant_id {given.grant_id} to be sure, or withdraw it."
+        ) from error
+    return str(position)
 
 
 @router.get("/grants")

@@ -1,0 +1,161 @@
+"""When a withdrawal has returned, nothing more is sent; whatever is lost or slow."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from aiohttp import web
+
+from services.common.revocations import restore
+from services.common.settings import Settings
+from tests.integration.delivery_kit import (
+    QUICK,
+    Inbox,
+    Message,
+    Parties,
+    attempts,
+    came,
+    delivering,
+    matched,
+    projecting,
+    settled,
+)
+from tests.processes import until
+
+SERVICES = ("consent", "delivery")
+
+
+async def test_a_withdrawal_waits_for_what_is_on_its_way(
+    parties: Parties, settings: Settings, acme: Inbox
+) -> None:
+    await parties.connect(await parties.organization("acme"), acme.url)
+    ana, token = await parties.worker()
+    answers = asyncio.Event()
+
+    async def slow(_: Message) -> web.Response:
+        await answers.wait()
+        return web.Response(status=204)
+
+    acme.answer = slow
+    own = QUICK.model_copy(update={"request_timeout": timedelta(seconds=20)})
+    async with projecting(settings), delivering(settings, own):
+        grant = await parties.grant(token, "acme")
+        for step in range(3):
+            await parties.progressed(ana, step)
+        await until(lambda: came(acme, 1))
+        ending = asyncio.create_task(parties.withdraw(token, grant))
+        await until(lambda: _revoked(parties, 1))
+        done, _ = await asyncio.wait([ending], timeout=0.5)
+        assert not done
+        answers.set()
+        await ending
+        await until(lambda: settled(parties.hub.pool))
+        refused = await until(lambda: _refused(parties, 2))
+    assert len(acme.messages) == 1
+    assert {row["reason"] for row in refused} == {"withdrawn"}
+
+
+async def _revoked(parties: Parties, wanted: int) -> bool:
+    found: int = await parties.hub.pool.fetchval("SELECT count(*) FROM consent.revocation")
+    return found >= wanted
+
+
+async def _refused(parties: Parties, wanted: int) -> list[dict[str, Any]]:
+    found = await attempts(parties.hub.pool, "REFUSED")
+    return found if len(found) >= wanted else []
+
+
+async def test_a_lease_whose_holder_died_ends_by_itself(
+    parties: Parties, settings: Settings, acme: Inbox
+) -> None:
+    """A withdrawal waits for the rest of a dead process's lease, and no longer."""
+    await parties.organization("acme")
+    ana, token = await parties.worker()
+    grant = await parties.grant(token, "acme")
+    await parties.hub.pool.execute(
+        "INSERT INTO delivery_work.lane (connection_id, worker_id, recipient_id, lease,"
+        " leased_until) VALUES ('c-1', $1, 'acme', gen_random_uuid(), now() + interval '1 s')",
+        ana,
+    )
+    begun = time.monotonic()
+    await parties.withdraw(token, grant)
+    assert 0.9 < time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_nothing_is_received_after_a_withdrawal_returned(
+    parties: Parties, settings: Settings, acme: Inbox, seed: int
+) -> None:
+    """20 people, a slow and moody receiver, events all the time, withdrawals in between."""
+    await parties.connect(await parties.organization("acme"), acme.url)
+    rng = random.Random(seed)
+    people = [await parties.worker() for _ in range(20)]
+    ended: dict[UUID, float] = {}
+
+    async def slow(_: Message) -> web.Response:
+        await asyncio.sleep(rng.random() * 0.1)  # the receiver works; nobody waits for this
+        return web.Response(status=rng.choice([204, 204, 204, 500]))
+
+    acme.answer = slow
+    own = QUICK.model_copy(update={"rows_per_lease": 3, "lanes_per_connection": 16})
+    reporting = True
+    async with projecting(settings), delivering(settings, own):
+        grants = [await parties.grant(token, "acme") for _, token in people]
+
+        async def report() -> None:
+            step = 0
+            while reporting:
+                await parties.progressed(rng.choice(people)[0], step)
+                step += 1
+
+        async def leave(number: int) -> None:
+            worker_id, token = people[number]
+            enough = rng.randrange(10, 250)
+            await until(lambda: came(acme, enough), every_s=0.01)
+            await parties.withdraw(token, grants[number])
+            ended[worker_id] = time.monotonic()
+
+        reports = asyncio.create_task(report())
+        await asyncio.gather(*(leave(number) for number in range(len(people))))
+        reporting = False
+        await reports
+        _, last = await parties.progressed(people[0][0], 0)
+        await until(lambda: matched(parties.hub.pool, last))
+        await until(lambda: settled(parties.hub.pool))
+    for worker_id, at in ended.items():
+        subject = parties.subject(worker_id, "acme")
+        late = [m for m in acme.messages if m.subject == subject and m.at > at]
+        assert not late, f"seed {seed}: {len(late)} sent after the withdrawal had returned"
+    assert len(acme.messages) > 100
+
+
+async def test_lost_revocations_are_put_back_before_anything_is_sent(
+    parties: Parties, settings: Settings, acme: Inbox
+) -> None:
+    """The schema `consent` is lost, and delivery has not read the withdrawal yet."""
+    key = await parties.organization("acme")
+    path = f"/v1/connections/{(await parties.connect(key, acme.url))['connection_id']}"
+    ana, token = await parties.worker()
+    pool = parties.hub.pool
+    async with projecting(settings), delivering(settings):
+        await parties.hub.http.post(f"{path}/pause", headers=key)
+        grant = await parties.grant(token, "acme")
+        _, position = await parties.progressed(ana, 1)
+        await until(lambda: matched(pool, position))
+    await parties.withdraw(token, grant)
+    await pool.execute("TRUNCATE consent.revocation, consent.restored, consent.given")
+    await parties.hub.http.post(f"{path}/resume", headers=key)
+    assert await restore(settings, pool) == 1
+    assert await restore(settings, pool) == 0
+    await pool.execute("TRUNCATE consent.revocation, consent.restored")
+    async with projecting(settings), delivering(settings):
+        await until(lambda: settled(pool))
+        await until(lambda: _refused(parties, 1))
+    assert not acme.messages
+    assert await pool.fetchval("SELECT count(*) FROM consent.revocation") == 1
