@@ -117,13 +117,19 @@ def seed(
     workers: Annotated[int, typer.Option(min=1, help="How many people.")] = 500,
     seed: Annotated[int, typer.Option(help="Same seed, same region.")] = 1,
     live: Annotated[bool, typer.Option("--live", help="Go on with a gentle stream.")] = False,
+    direct: Annotated[
+        bool, typer.Option("--direct", help="Straight to Kafka, for benchmarks and millions.")
+    ] = False,
+    url: Annotated[str | None, typer.Option(help="The hub's address, if it is not here.")] = None,
     data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
 ) -> None:
     """Fill the hub with the demo region."""
     from services.cli.hub import hub_settings
+    from services.cli.seeding import SeedOrder
     from services.cli.seeding import seed as sow
 
-    sow(hub_settings(data), workers=workers, seed=seed, live=live)
+    sow(hub_settings(data), SeedOrder(workers, seed, live, direct, url, as_json))
 
 
 @app.command()

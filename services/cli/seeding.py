@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -10,9 +11,21 @@ from services.cli.exits import NotFound
 from services.common.settings import Settings
 
 
-def seed(settings: Settings, *, workers: int, seed: int, live: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class SeedOrder:
+    """What the command's options say; the names are those of the demo's `seed`."""
+
+    workers: int
+    seed: int
+    live: bool
+    direct: bool
+    url: str | None
+    as_json: bool
+
+
+def seed(settings: Settings, order: SeedOrder) -> None:
     """Fill the hub, or with `live` go on until a signal. Raises NotFound without the demo."""
     if find_spec("services.demo") is None or find_spec("services.demo.__main__") is None:
         raise NotFound("the demo region is not installed")
     demo = import_module("services.demo.__main__")
-    asyncio.run(demo.seed(settings, workers=workers, seed=seed, live=live))
+    asyncio.run(demo.seed(settings, **asdict(order)))

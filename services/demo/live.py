@@ -29,6 +29,7 @@ from services.demo.tell import Fields, Happening
 
 log = get_logger("demo")
 _MOST_LIVES: Final = 2_000
+_LAST_CALL_S: Final = 1.0
 _LEVELS: Final = ("BEGINNER", "CAN_DO", "CAN_TEACH")
 _HELP: Final = ("NUDGE", "MENTORING", "COACHING", "TRANSPORT")
 
@@ -178,11 +179,12 @@ def _token(state: DemoState, author: Organization, person: Person) -> str | None
 async def _sent(
     hub: HubClient, token: str, body: dict[str, Any], stop: asyncio.Event
 ) -> Counter[str]:
-    """Send one event, however long the hub is away, or until `stop`."""
+    """Send one event, however long the hub is away; after `stop`, only what is nearly sent."""
     stopping = asyncio.create_task(stop.wait())
     sending = asyncio.create_task(_until_taken(hub, token, body))
     try:
         await asyncio.wait({stopping, sending}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({sending}, timeout=_LAST_CALL_S)
         return sending.result() if sending.done() else Counter()
     finally:
         for task in (stopping, sending):
