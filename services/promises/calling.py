@@ -1,0 +1,92 @@
+"""What every route here needs: who calls, and the parts of the service."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Query, Request
+
+from services.common.access import Principal, Role, caller
+from services.common.clock import Clock
+from services.common.errors import Problem, not_found
+from services.common.positions import parse_after
+from services.common.vault import Vault
+from services.promises.settings import PromisesSettings
+from services.promises.sharing import Sharing
+from services.promises.store import PromisesStore
+from services.promises.writing import Writer
+
+Caller = Annotated[Principal, Depends(caller)]
+Limit = Annotated[int, Query(ge=1, le=100)]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the service is made of."""
+
+    settings: PromisesSettings
+    store: PromisesStore
+    writer: Writer
+    sharing: Sharing
+    vault: Vault
+    clock: Clock
+
+
+def parts(request: Request) -> Parts:
+    found: Parts = request.app.state.promises
+    return found
+
+
+Service = Annotated[Parts, Depends(parts)]
+
+
+def employer(who: Caller) -> Principal:
+    """The caller, who must be an employer. Raises Problem 403."""
+    if who.role is not Role.EMPLOYER:
+        raise Problem(403, "employers-only", "Only an employer's key may do this.")
+    return who
+
+
+Employer = Annotated[Principal, Depends(employer)]
+
+
+async def person(
+    service: Parts, employer_id: str, worker_id: UUID | None, source_record_id: str | None
+) -> UUID:
+    """Whom an employer means, by id or by its own number for the person. Raises Problem 404."""
+    found: UUID | None = None
+    if source_record_id is not None:
+        index = service.vault.blind_index(employer_id, source_record_id)
+        found = await service.store.worker_of_record(employer_id, index)
+    elif worker_id is not None and await service.store.is_worker(worker_id):
+        found = worker_id
+    if found is None:
+        raise not_found("worker")
+    return found
+
+
+async def wait_until_followed(
+    store: PromisesStore, after: str | None, *, within_s: float = 5.0
+) -> None:
+    """Return when the promises worker has taken in the position.
+
+    Raises Problem 422 for another text, 503 when it does not happen in time.
+    """
+    position = parse_after(after)
+    if position is None or position.topic != "stories":
+        return
+    deadline, pause = time.monotonic() + within_s, 0.005
+    while not await store.has_passed(position.topic, position.partition, position.offset):
+        if time.monotonic() > deadline:
+            raise Problem(
+                503,
+                "promises-behind",
+                f"Promises have not been followed to {after} yet.",
+                headers={"Retry-After": "1"},
+            )
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, 0.1)

@@ -1,0 +1,237 @@
+"""HTTP of pathways and promises."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+
+from services.common.access import Principal, Role
+from services.common.codec import decode
+from services.common.emit import Actor
+from services.common.errors import FieldError, Problem, not_found
+from services.common.positions import parse_after, wait_until_read
+from services.promises import handlers, pages
+from services.promises.calling import (
+    Caller,
+    Employer,
+    Limit,
+    Parts,
+    Service,
+    person,
+    wait_until_followed,
+)
+from services.promises.handlers import Offer
+from services.promises.requests import AnswerOrder, PathwayOrder, PromiseOrder
+from services.promises.sharing import Seen
+from services.promises.store import Row
+
+router = APIRouter(prefix="/v1", tags=["promises"])
+EmployerId = Annotated[str | None, Query(max_length=63)]
+Before = Annotated[str | None, Query(max_length=1000)]
+
+
+@router.post("/pathways", status_code=202)
+async def publish_pathway(order: PathwayOrder, who: Employer, service: Service) -> dict[str, Any]:
+    """Publish a pathway, or its next version. The same content again is the same version."""
+    mine, content = who.organization_id, handlers.content_of(order)
+    version = await service.store.give_out(mine, order.pathway_id, content)
+    event = handlers.pathway_event(
+        mine, order.pathway_id, version, content, Actor.of(who), service.clock()
+    )
+    _, position = await service.writer.write(f"pathway:{mine}:{order.pathway_id}:{version}", event)
+    answer = {"organization_id": mine, "pathway_id": order.pathway_id, "version": version}
+    return {**pages.pathway_answer({**answer, **content}), "position": position}
+
+
+@router.get("/pathways")
+async def pathways(
+    request: Request,
+    _who: Caller,
+    service: Service,
+    employer: EmployerId = None,
+    limit: Limit = 100,
+    before: Before = None,
+    after: str | None = None,
+) -> dict[str, Any]:
+    """The pathways in force, by employer and id; `next` is the following page."""
+    await wait_until_read(request.app.state.pool, parse_after(after))
+    start, _, rest = (before or "").partition(" ")
+    place = (start, rest) if before else None
+    rows = await service.store.pathways(employer, None, place, limit + 1)
+    last = rows[limit - 1] if len(rows) > limit else None
+    return {
+        "pathways": [pages.pathway_answer(row) for row in rows[:limit]],
+        "next": f"{last['organization_id']} {last['pathway_id']}" if last else None,
+    }
+
+
+@router.get("/pathways/{pathway_id}")
+async def pathway(
+    pathway_id: str,
+    request: Request,
+    who: Caller,
+    service: Service,
+    employer: EmployerId = None,
+    after: str | None = None,
+) -> dict[str, Any]:
+    """One pathway with all its versions. Name the employer when several have one of that id."""
+    await wait_until_read(request.app.state.pool, parse_after(after))
+    mine = who.organization_id if employer is None and who.role is Role.EMPLOYER else employer
+    found = await service.store.pathways(mine, pathway_id, None, 2)
+    if not found:
+        raise not_found("pathway")
+    if len(found) > 1:
+        fix = "Add `employer=` and its id."
+        error = FieldError("employer", "several employers have one", fix)
+        raise Problem(422, "invalid", f"employer: several have one. {fix}", errors=[error])
+    versions = await service.store.versions(found[0]["organization_id"], pathway_id)
+    return {
+        **pages.pathway_answer(found[0]),
+        "versions": [pages.pathway_answer(v) for v in versions],
+    }
+
+
+@router.post("/promises", status_code=202)
+async def promise(order: PromiseOrder, who: Employer, service: Service) -> dict[str, Any]:
+    """Promise a pathway to a person. The same version to the same person is the same promise."""
+    mine = who.organization_id
+    versions = await service.store.versions(mine, order.pathway_id)
+    wanted = [v for v in versions if order.version in (None, v["version"])]
+    if not wanted:
+        raise not_found("pathway" if not versions else "version of this pathway")
+    worker_id = await person(service, mine, order.worker_id, order.source_record_id)
+    offer = Offer(mine, order.pathway_id, wanted[-1]["version"], worker_id)
+    event = offer.event(wanted[-1], Actor.of(who), service.clock())
+    _, position = await service.writer.write(f"promise:{offer.promise_id}", event)
+    return {
+        "promise_id": offer.promise_id,
+        "subject": service.vault.pseudonym(worker_id, mine),
+        "pathway_id": offer.pathway_id,
+        "pathway_version": offer.version,
+        "position": position,
+    }
+
+
+@router.post("/promises/{promise_id}/answer", status_code=202)
+async def answer(
+    promise_id: str, order: AnswerOrder, who: Caller, service: Service
+) -> dict[str, Any]:
+    """Say yes or no; the first answer stands. A yes comes with the employer's request to see how
+    it goes, which is a question of its own: nothing is shared by saying yes."""
+    worker_id, now = who.worker_id, service.clock()
+    employer_id = await _promised_by(service, worker_id, promise_id)
+    event = handlers.answer_event(worker_id, promise_id, order.answer, now)
+    kept, position = await service.writer.write(f"answer:{worker_id}:{promise_id}", event)
+    if kept.name != event.event_type.name:
+        raise Problem(409, "answered", "This promise has been answered already.")
+    asked = None
+    if order.answer == "accept":
+        asked, position = await _ask(service, worker_id, promise_id, employer_id, position)
+    return {
+        "promise_id": promise_id,
+        "answer": order.answer,
+        "access_request": asked,
+        "position": position,
+    }
+
+
+async def _promised_by(service: Parts, worker_id: UUID, promise_id: str) -> str:
+    """Who made this promise to this worker. Raises Problem 404."""
+    found = await service.store.promises(worker_id=worker_id, promise_id=promise_id, limit=1)
+    if found:
+        return str(found[0]["employer_id"])
+    # It may not have been taken in yet.
+    written = await service.store.written(f"promise:{promise_id}")
+    if written is None or written.position is None or written.key != worker_id.bytes:
+        raise not_found("promise")
+    return str(decode(written.value).fields["employer_id"])
+
+
+async def _ask(
+    service: Parts, worker_id: UUID, promise_id: str, employer_id: str, position: str
+) -> tuple[dict[str, Any] | None, str]:
+    """Ask for the grant under which the employer sees how it goes, unless there is one."""
+    now = service.clock()
+    if await service.sharing.shares(worker_id, employer_id, "promise", now):
+        return None, position
+    lasts = service.settings.request_lasts
+    event = handlers.request_event(worker_id, promise_id, employer_id, lasts, now)
+    asked, position = await service.writer.write(f"ask:{worker_id}:{promise_id}", event)
+    names = ("request_id", "recipient_id", "categories", "purposes", "expires_at")
+    return {name: asked.fields[name] for name in names}, position
+
+
+@router.get("/promises")
+async def promises(
+    who: Caller,
+    service: Service,
+    limit: Limit = 100,
+    before: Before = None,
+    after: str | None = None,
+) -> dict[str, Any]:
+    """A worker's promises, or the ones that an employer made, newest first.
+
+    An employer sees how a promise goes while the person shares that, and else what it said itself.
+    """
+    await wait_until_followed(service.store, after)
+    cursors = pages.Cursors(service.vault, f"promises:{who.subject}")
+    is_worker = who.role is Role.WORKER
+    rows = await service.store.promises(
+        worker_id=who.worker_id if is_worker else None,
+        employer_id=None if is_worker else who.organization_id,
+        place=cursors.read(before),
+        limit=limit + 1,
+    )
+    return {
+        "promises": await _shown(service, who, rows[:limit]),
+        "next": pages.next_of(cursors, rows, limit, "made_at", "promise_id"),
+    }
+
+
+@router.get("/workers/{worker}/promises")
+async def promises_of(
+    worker: str, who: Caller, service: Service, after: str | None = None
+) -> dict[str, Any]:
+    """The promises made to one person: all for the person, its own for an employer."""
+    await wait_until_followed(service.store, after)
+    try:
+        worker_id = UUID(worker)
+    except ValueError:
+        raise not_found("worker") from None
+    if who.role is Role.WORKER:
+        if worker_id != who.worker_id:
+            raise not_found("worker")
+        rows = await service.store.promises(worker_id=worker_id, limit=100)
+    else:
+        mine = who.organization_id
+        rows = await service.store.promises(worker_id=worker_id, employer_id=mine, limit=100)
+        if not rows:
+            raise not_found("worker")
+    return {"promises": await _shown(service, who, rows)}
+
+
+async def _shown(service: Parts, who: Principal, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    if who.role is Role.WORKER:
+        return [pages.own_promise(row) for row in rows]
+    at = service.clock()
+    seen = [(row, _seen(row)) for row in rows]
+    shared = await service.sharing.disclose(seen, who, "promise", at)
+    mine = who.organization_id
+    return [
+        pages.employers_promise(
+            row,
+            subject=service.vault.pseudonym(row["worker_id"], mine),
+            shared=shared[number],
+        )
+        for number, row in enumerate(rows)
+    ]
+
+
+def _seen(row: Row) -> Seen | None:
+    """What an employer sees of a promise beyond its own words begins with the answer."""
+    if row["answer_id"] is None:
+        return None
+    return Seen(row["worker_id"], row["answer_id"], row["answer"])
