@@ -13,6 +13,7 @@ from services.common.http import HttpService
 from services.common.postgres import Pool, apply_schema
 from services.common.revocations import restore
 from services.portal import api, cohorts, entry, i18n, pages
+from services.portal.remembered import Remembered
 from services.portal.sessions import Sessions
 from services.portal.settings import PortalSettings
 from services.portal.statics import files, static
@@ -37,6 +38,7 @@ def routes() -> list[BaseRoute]:
         ("GET", "/me/sharing", pages.sharing),
         ("GET", "/me/sharing/{grant:uuid}/stop", pages.ask_stop),
         ("POST", "/me/sharing/{grant:uuid}/stop", pages.stop),
+        ("GET", "/me/{anything:path}", entry.nowhere),
     ]
     return [
         Route("/static/{name}", static, methods=["GET"]),
@@ -55,10 +57,20 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     await restore(app.state.settings, app.state.pool)
     timeout = settings.call_timeout.total_seconds()
     async with httpx.AsyncClient(timeout=timeout, follow_redirects=False) as http:
-        app.state.portal = Portal(
-            settings, ReadStore(app.state.pool), Sessions(app.state.pool, app.state.vault), http
-        )
+        app.state.portal = _portal(app, settings, http)
         yield
+
+
+def _portal(app: FastAPI, settings: PortalSettings, http: httpx.AsyncClient) -> Portal:
+    store = ReadStore(app.state.pool)
+    lag_s = settings.cohorts_lag.total_seconds()
+    return Portal(
+        settings=settings,
+        store=store,
+        sessions=Sessions(app.state.pool, app.state.vault),
+        http=http,
+        cohorts=Remembered(lambda: store.cohorts(settings.public_cohorts_of), lasts_s=lag_s),
+    )
 
 
 def service() -> HttpService:

@@ -125,7 +125,9 @@ async def standing(
         "jobs": [_plain(row) for row in await store.jobs(who.worker_id)],
         "skills": [_plain(row) for row in await store.skills(who.worker_id)],
         "open_promises": [
-            _plain(row) for row in promises if not row["kept_at"] and not row["lapsed_at"]
+            _plain(row)
+            for row in promises
+            if not (row["kept_at"] or row["lapsed_at"] or row["declined_at"])
         ],
     }
     return JSONResponse(answer, headers=NO_STORE)

@@ -76,7 +76,7 @@ async def cohorts_page(visit: Visit) -> Response:
     """What became of all who started."""
     provider_id = visit.portal.settings.public_cohorts_of
     store = visit.portal.store
-    shown, hidden = cohorts_of(await store.cohorts(provider_id))
+    shown, hidden = cohorts_of(await visit.portal.cohorts.get())
     names = await store.names([provider_id])
     return visit.render(
         "cohorts.html",

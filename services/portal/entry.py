@@ -30,39 +30,47 @@ async def sign_in(visit: Visit) -> Response:
     """Take a claim code that an organisation gave, or a worker's own key."""
     form = await visit.form()
     code = form.get("code", "").strip()
-    worker_id = await _worker_of(visit, code) if code else None
+    key = code if code.startswith("tl_") else await _claimed(visit, code)
+    worker_id = await _worker_of(visit, key) if key else None
     if worker_id is None:
         empty = visit.t.gettext("Type your code.")
         unknown = visit.t.gettext("We do not know this code. Check each letter and try again.")
         error = unknown if code else empty
         return visit.render("sign_in.html", status=422, code=code, error=error)
-    return await _start(visit, worker_id, remember=form.get("remember") == "yes")
+    remember = form.get("remember") == "yes"
+    if key == code:
+        return await _start(visit, visit.go("/me"), worker_id, remember=remember)
+    # A code works once: from now on the person signs in with this key, so it is shown.
+    return await _start(visit, visit.render("key.html", key=key), worker_id, remember=remember)
 
 
-async def _worker_of(visit: Visit, code: str) -> UUID | None:
-    """Whose code it is, or None."""
-    if code.startswith("tl_"):
-        token: str | None = code
-    else:
-        token = await _claimed(visit, code)
-    found = await visit.state.keys.principal(token) if token else None
+async def nowhere(visit: Visit) -> Response:
+    """No page is here. Always raises Problem 404."""
+    raise not_found("page")
+
+
+async def _worker_of(visit: Visit, key: str) -> UUID | None:
+    """Whose key it is, or None when it is not a worker's."""
+    found = await visit.state.keys.principal(key)
     return found.worker_id if found is not None and found.role is Role.WORKER else None
 
 
 async def _claimed(visit: Visit, code: str) -> str | None:
     """Redeem a claim code with `ingest`: a key of the worker's own, or None for a bad code."""
+    if not code:
+        return None
     base = visit.portal.settings.ingest_url or visit.state.settings.public_url
     answer = await visit.portal.http.post(f"{base.rstrip('/')}/v1/claims", json={"code": code})
-    if answer.status_code >= 500:
+    if answer.status_code >= 500 or answer.status_code == 429:
         raise unavailable("The code could not be checked now.")
     return str(answer.json()["token"]) if answer.is_success else None
 
 
-async def _start(visit: Visit, worker_id: UUID, *, remember: bool) -> Response:
+async def _start(visit: Visit, response: Response, worker_id: UUID, *, remember: bool) -> Response:
+    """Begin a log-in: the response sets its cookie."""
     settings = visit.portal.settings
     lasts = settings.remembered_session if remember else settings.session
     token = await visit.portal.sessions.start(worker_id, lasts, now=utc_now())
-    response = visit.go("/me")
     kept_s = int(lasts.total_seconds()) if remember else None
     visit.set_cookie(response, LOGIN_COOKIE, token, lasts_s=kept_s)
     return response
@@ -93,7 +101,7 @@ async def demo_sign_in(visit: Visit) -> Response:
     worker_id = known.get(form.get("worker_id", ""))
     if worker_id is None:
         raise not_found("demo person")
-    return await _start(visit, worker_id, remember=False)
+    return await _start(visit, visit.go("/me"), worker_id, remember=False)
 
 
 def _demo_only(visit: Visit) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from services.common.codec import Decoded
 from services.portal.i18n import Language
-from services.portal.words import level_words, occupation, outcome_words, pay, readable
+from services.portal.words import level_words, occupation, outcome_words, pay, readable, skill
 
 # Not on the time line: the sharing page has these, or they are too many to read one by one.
 NOT_ON_TIME_LINE = frozenset(
@@ -18,6 +18,7 @@ NOT_ON_TIME_LINE = frozenset(
         "AccessDeclined",
         "AccessRequested",
         "AssessmentTaken",
+        "DisclosureAttempted",
         "ConsentGranted",
         "ConsentWithdrawn",
         "PromiseAccepted",
@@ -63,6 +64,7 @@ class Fact:
     when: str
     state: State | None
     extra: str | None = None
+    language: str | None = None  # of the name, when it is known and not the page's own
 
 
 def fact_of(event: Decoded, t: Language, known: Known) -> Fact:
@@ -81,6 +83,7 @@ def fact_of(event: Decoded, t: Language, known: Known) -> Fact:
         when=t.date(fields["occurred_at"]) if day_known else t.gettext("Day not known"),
         state=_state(event, by_worker, t, known),
         extra=extra,
+        language="en" if occupation(fields.get("occupation")) and t.code == "es" else None,
     )
 
 
@@ -92,8 +95,8 @@ def _other(fields: Fields, t: Language, known: Known) -> Said:
     return t.gettext("Something new on your record"), None, None
 
 
-def _registered(fields: Fields, t: Language, known: Known) -> Said:
-    return t.gettext("Your record started"), None, None
+def _said(label: Callable[[Language], str]) -> Callable[[Fields, Language, Known], Said]:
+    return lambda fields, t, known: (label(t), None, None)
 
 
 def _training(label: Callable[[Language], str]) -> Callable[[Fields, Language, Known], Said]:
@@ -113,7 +116,7 @@ def _noticed(fields: Fields, t: Language, known: Known) -> Said:
 
 
 def _claimed(fields: Fields, t: Language, known: Known) -> Said:
-    return t.gettext("Skill"), readable(fields["skill_id"]), level_words(t).get(fields["level"])
+    return t.gettext("Skill"), skill(fields["skill_id"], t), level_words(t).get(fields["level"])
 
 
 def _attested(fields: Fields, t: Language, known: Known) -> Said:
@@ -124,13 +127,18 @@ def _attested(fields: Fields, t: Language, known: Known) -> Said:
         "ASSESSOR": t.gettext("Checked by an assessor"),
         "PEER": t.gettext("Checked by a co-worker"),
     }.get(fields["attested_by"])
-    return t.gettext("Skill"), readable(fields["skill_id"]), ". ".join(filter(None, (level, by)))
+    return t.gettext("Skill"), skill(fields["skill_id"], t), ". ".join(filter(None, (level, by)))
 
 
 def _awarded(fields: Fields, t: Language, known: Known) -> Said:
     until = fields["expires_at"]
     extra = t.gettext("Good until %(date)s", date=t.date(until)) if until else None
     return t.gettext("Got a certificate"), known.title(fields["credential_kind"]), extra
+
+
+def _revoked(fields: Fields, t: Language, known: Known) -> Said:
+    kind = fields.get("credential_kind")
+    return t.gettext("Certificate taken back"), known.title(kind) if kind else None, None
 
 
 def _supported(fields: Fields, t: Language, known: Known) -> Said:
@@ -176,7 +184,7 @@ def _promise(label: Callable[[Language], str]) -> Callable[[Fields, Language, Kn
 
 
 _SAY: Mapping[str, Callable[[Fields, Language, Known], Said]] = {
-    "WorkerRegistered": _registered,
+    "WorkerRegistered": _said(lambda t: t.gettext("Your record started")),
     "TrainingOffered": _training(lambda t: t.gettext("Offered a course")),
     "TrainingEnrolled": _training(lambda t: t.gettext("Joined a course")),
     "TrainingCompleted": _completed,
@@ -186,6 +194,8 @@ _SAY: Mapping[str, Callable[[Fields, Language, Known], Said]] = {
     "SkillClaimed": _claimed,
     "SkillAttested": _attested,
     "CredentialAwarded": _awarded,
+    "CredentialRevoked": _revoked,
+    "ContactChanged": _said(lambda t: t.gettext("Your name or address changed")),
     "SupportGiven": _supported,
     "InterviewGuaranteed": _interview(lambda t: t.gettext("Interview promised")),
     "InterviewHeld": _interview(lambda t: t.gettext("Interview took place")),
@@ -196,6 +206,9 @@ _SAY: Mapping[str, Callable[[Fields, Language, Known], Said]] = {
     "EmploymentEnded": _job(lambda t: t.gettext("Job ended")),
     "PromiseMade": _promise(lambda t: t.gettext("Promise")),
     "PromiseDue": _promise(lambda t: t.gettext("You did your part of a promise")),
+    "PromiseDeclined": _promise(lambda t: t.gettext("You said no to a promise")),
+    "CriterionMet": _promise(lambda t: t.gettext("You did one part of a promise")),
+    "CriterionUnmet": _promise(lambda t: t.gettext("One part of a promise is open again")),
     "PromiseKept": _promise(lambda t: t.gettext("Promise kept")),
     "PromiseLapsed": _promise(lambda t: t.gettext("Promise not kept")),
 }
@@ -203,11 +216,14 @@ _SAY: Mapping[str, Callable[[Fields, Language, Known], Said]] = {
 
 def promise_state(promise: Mapping[str, Any], t: Language, now: datetime) -> State:
     """Kept, not kept, late or open, at `now`."""
-    due = promise.get("due_at")
-    if promise.get("kept_at"):
-        return State("kept", t.gettext("Kept"))
+    due, kept = promise.get("due_at"), promise.get("kept_at")
+    if kept:
+        in_time = due is None or kept <= due
+        return State("kept", t.gettext("Kept") if in_time else t.gettext("Kept late"))
     if promise.get("lapsed_at"):
         return State("broken", t.gettext("Not kept"))
+    if promise.get("declined_at"):
+        return State("you", t.gettext("You said no"))
     if due and due < now:
         return State("late", t.gettext("Late"))
     return State("open", t.gettext("Open"))
@@ -217,7 +233,7 @@ def _state(event: Decoded, by_worker: bool, t: Language, known: Known) -> State 
     if event.name == "PromiseMade":
         promise = known.promises.get(event.fields["promise_id"], {})
         return promise_state(promise, t, known.now)
-    if event.name == "WorkerRegistered":
+    if event.name in ("WorkerRegistered", "ContactChanged"):
         return None
     if by_worker:
         return State("you", t.gettext("From you"))

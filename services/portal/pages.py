@@ -105,7 +105,7 @@ async def _waiting(store: ReadStore, worker_id: UUID, t: Language, now: datetime
     late = [
         row
         for row in await store.promises(worker_id)
-        if row["due_at"] and row["due_at"] < now and not row["kept_at"] and not row["lapsed_at"]
+        if row["due_at"] and row["due_at"] < now and not _is_over(row)
     ]
     asked = await store.open_requests(worker_id, now)
     names = await store.names(
@@ -114,6 +114,10 @@ async def _waiting(store: ReadStore, worker_id: UUID, t: Language, now: datetime
     return [_late_promise(row, names.get(row["employer_id"]), t, now) for row in late] + [
         _open_request(row, names.get(row["recipient_id"]), t) for row in asked
     ]
+
+
+def _is_over(promise: Any) -> bool:
+    return any(promise[end] for end in ("kept_at", "lapsed_at", "declined_at"))
 
 
 def _late_promise(row: Any, name: str | None, t: Language, now: datetime) -> str:

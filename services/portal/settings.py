@@ -25,5 +25,7 @@ class PortalSettings(BaseSettings):
     remembered_session: timedelta = timedelta(days=30)
     # Shown on the help page and at the foot of each worker page.
     help_phone: str = "555-0100"
+    # How long the public page of cohorts may lag behind: it is open to any number of readers.
+    cohorts_lag: timedelta = timedelta(seconds=10)
     # The provider whose cohorts may be shown to all: its data is published openly already.
     public_cohorts_of: str = Field(default="open-university", pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")

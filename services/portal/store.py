@@ -54,7 +54,7 @@ FROM read.worker w WHERE w.worker_id = $1
 """
 _PROMISES = """
 SELECT promise_id, employer_id, outcome, due_in_days, made_at, accepted_at, due_at, kept_at,
-       lapsed_at
+       lapsed_at, declined_at
 FROM read.promise WHERE worker_id = $1 AND ($2::text[] IS NULL OR promise_id = ANY($2))
 ORDER BY due_at NULLS LAST, promise_id LIMIT 100
 """
@@ -88,12 +88,14 @@ SELECT skill_id, claimed_level, attested_level, attested_at, attestations, attes
 FROM read.skill WHERE worker_id = $1 ORDER BY skill_id LIMIT 100
 """
 _SHARED_WITH = "SELECT DISTINCT worker_id FROM read.access_grant WHERE recipient_id = $1"
+# A result counts before a day of leaving: some who left still have one.
 _COHORTS = """
 SELECT t.course_id, p.title, count(*) AS started,
-    count(*) FILTER (WHERE t.exited_at IS NULL AND t.result IN ('PASSED', 'COMPLETED')) AS passed,
-    count(*) FILTER (WHERE t.exited_at IS NULL AND t.result = 'DISTINCTION') AS distinction,
-    count(*) FILTER (WHERE t.exited_at IS NULL AND t.result = 'FAILED') AS failed,
-    count(*) FILTER (WHERE t.exited_at IS NOT NULL) AS left_early
+    count(*) FILTER (WHERE t.result IN ('PASSED', 'COMPLETED')) AS passed,
+    count(*) FILTER (WHERE t.result = 'DISTINCTION') AS distinction,
+    count(*) FILTER (WHERE t.result = 'FAILED') AS failed,
+    count(*) FILTER (WHERE t.exited_at IS NOT NULL
+                     AND coalesce(t.result, 'UNKNOWN') = 'UNKNOWN') AS left_early
 FROM read.training t LEFT JOIN read.programme p
     ON p.organization_id = t.provider_id AND p.programme_id = t.course_id
 WHERE t.provider_id = $1 AND t.enrolled_at IS NOT NULL

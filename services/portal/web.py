@@ -21,9 +21,10 @@ from services.common.log import get_logger
 from services.common.postgres import AWAY
 from services.portal import i18n, statics
 from services.portal.i18n import Language
+from services.portal.remembered import Remembered
 from services.portal.sessions import Session, Sessions, form_token, is_form_token
 from services.portal.settings import PortalSettings
-from services.portal.store import ReadStore
+from services.portal.store import ReadStore, Row
 
 log = get_logger("portal")
 LOGIN_COOKIE, FORM_COOKIE, LANGUAGE_COOKIE = "tl_login", "tl_form", "tl_lang"
@@ -48,6 +49,7 @@ class Portal:
     store: ReadStore
     sessions: Sessions
     http: httpx.AsyncClient
+    cohorts: Remembered[list[Row]]
 
 
 class Visit:

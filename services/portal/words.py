@@ -26,6 +26,21 @@ def occupations() -> Mapping[str, str]:
     return dict(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
 
 
+@cache
+def _skills() -> Mapping[str, tuple[str, str]]:
+    """Short names of O*NET's skills in English and Spanish, by element."""
+    path = resources.files("services.portal").joinpath("data", "skills.csv")
+    rows = csv.reader(io.StringIO(path.read_text(encoding="utf-8")))
+    return {code: (english, spanish) for code, english, spanish in rows}
+
+
+def skill(skill_id: str, t: Language) -> str:
+    """A skill's name in the reader's language, or its code made readable."""
+    framework, _, code = skill_id.partition(":")
+    names = _skills().get(code) if framework == "onet" else None
+    return readable(skill_id) if names is None else names[t.code == "es"]
+
+
 def occupation(code: str | None) -> str | None:
     return occupations().get(code) if code else None
 
@@ -60,12 +75,17 @@ def seen_words(t: Language) -> Mapping[str, str]:
     """What was sent, by the type of what happened."""
     return {
         "AssessmentTaken": t.gettext("A test you took"),
+        "ContactChanged": t.gettext("Your name and how to reach you"),
         "CredentialAwarded": t.gettext("A certificate you got"),
+        "CredentialRevoked": t.gettext("A certificate that was taken back"),
+        "CriterionMet": t.gettext("A part of a promise you did"),
+        "CriterionUnmet": t.gettext("A part of a promise that is open again"),
         "EmploymentEnded": t.gettext("A job that ended"),
         "EmploymentStarted": t.gettext("A job you started"),
         "InterviewGuaranteed": t.gettext("An interview you were promised"),
         "InterviewHeld": t.gettext("An interview you had"),
         "PromiseAccepted": t.gettext("A promise you said yes to"),
+        "PromiseDeclined": t.gettext("A promise you said no to"),
         "PromiseDue": t.gettext("A promise that is now due"),
         "PromiseKept": t.gettext("A promise that was kept"),
         "PromiseLapsed": t.gettext("A promise that was not kept"),

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from services.common.access import Role
 from tests.browser import people
 from tests.browser.site import Site
 
@@ -121,7 +122,7 @@ class Visitor:
     def sign_in(self, worker_id: UUID) -> Page:
         """Sign in as people do, with a key."""
         self.open("/sign-in")
-        self.page.fill("#code", self.cast.site.do(self.cast.site.token(worker_id)))
+        self.page.fill("#code", self.cast.site.do(self.cast.site.key(Role.WORKER, str(worker_id))))
         self.page.click("main button")
         return self.page
 

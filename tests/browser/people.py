@@ -276,13 +276,13 @@ def seen(worker_id: UUID, grant_id: UUID, kind: str, category: str, at: datetime
 
 def student(course_id: str, result: str, number: int) -> list[Event]:
     """One person of a public cohort: PASSED, DISTINCTION, FAILED, LEFT or nothing yet."""
-    worker_id, key = uuid4(), f"{course_id}-{number}"
+    worker_id, key = uuid4(), f"{course_id}-{result}-{number}"
     own = {"enrolment_id": key, "course_id": course_id, "provider_id": "open-university"}
     events = [about("TrainingEnrolled", worker_id, OPEN, ago(900), **own)]
-    if result == "LEFT":
+    if result == "LEFT" or (result == "FAILED" and number == 0):  # some left, and were marked
         more: dict[str, Any] = {"reason": "WITHDREW", "day_known": True}
         events.append(about("TrainingExited", worker_id, OPEN, ago(800), **own, **more))
-    elif result:
+    if result not in ("", "LEFT"):
         more = {"result": result, "score": None}
         events.append(about("TrainingCompleted", worker_id, OPEN, ago(700), **own, **more))
     return events
@@ -293,7 +293,5 @@ def cohort(course_id: str, **counts: int) -> list[Event]:
         event
         for result, count in counts.items()
         for number in range(count)
-        for event in student(
-            course_id, "" if result == "open" else result, number * 10 + len(result)
-        )
+        for event in student(course_id, "" if result == "open" else result, number)
     ]

@@ -9,7 +9,6 @@ from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, TypeVar
-from uuid import UUID
 
 import asyncpg
 import uvicorn
@@ -24,6 +23,7 @@ from services.common.settings import Settings
 from services.common.setup import initialise
 from services.common.vault import Keyring, Vault
 from services.consent.__main__ import service as consent
+from services.ingest.__main__ import service as ingest
 from services.portal.__main__ import service as portal
 from services.projections.projections import PROJECTIONS
 from services.projections.settings import ProjectionsSettings
@@ -86,7 +86,7 @@ class Site:
         )
         self._worker = ProjectionsWorker(self.settings, ProjectionsSettings(), PROJECTIONS)
         self._projecting = asyncio.create_task(self._worker.run())
-        app = build_app([consent(), portal()], self.settings)
+        app = build_app([ingest(), consent(), portal()], self.settings)
         config = uvicorn.Config(app, host="127.0.0.1", port=self.port, log_level="warning")
         self._server = uvicorn.Server(config)
         self._serving = asyncio.create_task(self._server.serve())
@@ -110,5 +110,5 @@ class Site:
         for position in self.log.ends.values():
             await wait_until_read(self.pool, position, within_s=30)
 
-    async def token(self, worker_id: UUID) -> str:
-        return await issue_key(self.pool, Role.WORKER, str(worker_id))
+    async def key(self, role: Role, subject: str) -> str:
+        return await issue_key(self.pool, role, subject)

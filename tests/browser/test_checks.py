@@ -1,0 +1,262 @@
+"""The check-list for pages, in a real Chromium: each page, light and dark, English and Spanish."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Visitor
+
+pytestmark = pytest.mark.browser
+WORKER_PAGES = ["/me", "/me/sharing", "stop", "/help", "/demo"]
+PAGES = [*WORKER_PAGES, "/", "/cohorts"]
+BANNED = re.compile(r"\b(credential|event|payload|schema|wallet)s?\b", re.I)
+
+
+def path_of(visitor: Visitor, page: str) -> str:
+    return f"/me/sharing/{visitor.cast.rosa_grant}/stop" if page == "stop" else page
+
+
+def open_page(visitor: Visitor, page: str, **query: str) -> Page:
+    extra = "?" + "&".join(f"{k}={v}" for k, v in query.items()) if query else ""
+    return visitor.open(path_of(visitor, page) + extra)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_axe_finds_nothing(rosa: Visitor, language: str, scheme: Any) -> None:
+    rosa.page.emulate_media(color_scheme=scheme)
+    for path in PAGES:
+        page = open_page(rosa, path, lang=language)
+        assert page.get_attribute("html", "lang") == language
+        found = Axe().run(page)
+        assert found.violations_count == 0, f"{path}: {found.generate_report()}"
+
+
+def test_axe_finds_nothing_before_signing_in_and_in_errors(visit: Visitor) -> None:
+    for path in ("/sign-in", "/sign-in?out=1"):
+        visit.open(path)
+        found = Axe().run(visit.page)
+        assert found.violations_count == 0, found.generate_report()
+    visit.page.fill("#code", "wrong")
+    visit.page.click("main button")
+    assert visit.page.title().startswith("Error:")
+    found = Axe().run(visit.page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_axe_can_fail(rosa: Visitor) -> None:
+    page = open_page(rosa, "/me")
+    page.evaluate("document.querySelector('h1').remove()")
+    page.evaluate("document.querySelector('main').insertAdjacentHTML('beforeend', '<img src=x>')")
+
+    assert Axe().run(page).violations_count >= 2
+
+
+@pytest.mark.parametrize("width", [360, 320])
+@pytest.mark.parametrize("text_size", ["", "225%"])  # 112.5 % is ours; 225 % is twice that
+@pytest.mark.parametrize("language", ["en", "es", "qps"])
+def test_nothing_scrolls_sideways(rosa: Visitor, width: int, text_size: str, language: str) -> None:
+    rosa.page.set_viewport_size({"width": width, "height": 740})
+    for path in PAGES:
+        page = open_page(rosa, path, lang=language)
+        page.evaluate("size => { document.documentElement.style.fontSize = size }", text_size)
+        wide = page.evaluate(
+            "[...document.querySelectorAll('main, main *:not(.scroll *), header *, footer')]"
+            ".filter(e => !e.closest('.hidden, .skip') &&"
+            " e.getBoundingClientRect().right > innerWidth + 0.5).map(e => e.outerHTML.slice(0, 80))"
+        )
+        assert wide == [], path
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+
+
+def test_wide_tables_scroll_in_a_named_region_that_takes_the_focus(rosa: Visitor) -> None:
+    page = open_page(rosa, "/cohorts")
+    region = page.get_by_role("region", name=re.compile("how many started"))
+
+    assert region.get_attribute("tabindex") == "0"
+    assert region.evaluate("e => e.scrollWidth > e.clientWidth")
+
+
+TARGETS = """
+() => [...document.querySelectorAll('a, button, input:not([type=hidden]), [tabindex="0"]')].map(e => {
+  const box = (e.closest('label') || e).getBoundingClientRect();
+  return {what: e.outerHTML.slice(0, 90), width: box.width, height: box.height};
+})
+"""
+
+
+def test_targets_are_44_by_44(rosa: Visitor) -> None:
+    for path in PAGES:
+        page = open_page(rosa, path)
+        page.focus(".skip")
+        found = page.evaluate(TARGETS)
+        assert len(found) >= 5, path
+        small = [t for t in found if t["width"] < 44 or t["height"] < 44]
+        assert small == [], path
+
+
+def test_targets_are_44_by_44_at_sign_in(visit: Visitor) -> None:
+    visit.open("/sign-in")
+    visit.page.click("main button")
+    visit.page.focus(".skip")
+    found = visit.page.evaluate(TARGETS)
+
+    assert [t for t in found if t["width"] < 44 or t["height"] < 44] == []
+
+
+FOCUS = """
+() => {
+  const e = document.activeElement, s = getComputedStyle(e), box = e.getBoundingClientRect();
+  return {index: [...document.querySelectorAll('*')].indexOf(e), tag: e.tagName,
+    ring: s.outlineStyle === 'none' ? 0 : parseFloat(s.outlineWidth), x: box.x, y: box.y + scrollY,
+    skip: e.classList.contains('skip')};
+}
+"""
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_tab_reaches_every_control_in_order_with_a_ring(rosa: Visitor, path: str) -> None:
+    page = open_page(rosa, path)
+    wanted = page.evaluate(
+        "document.querySelectorAll('a, button, input:not([type=hidden]), [tabindex=\"0\"]').length"
+    )
+    seen = []
+    for _ in range(wanted):
+        page.keyboard.press("Tab")
+        seen.append(page.evaluate(FOCUS))
+    page.keyboard.press("Tab")
+
+    assert seen[0]["skip"]
+    order = [step["index"] for step in seen]
+    assert order == sorted(set(order)), "each control once, in reading order"
+    assert all(step["ring"] >= 2 for step in seen), [s for s in seen if s["ring"] < 2]
+    assert page.evaluate("document.activeElement.tagName") in ("BODY", "A"), "no trap"
+
+
+def test_the_skip_link_goes_to_the_page(rosa: Visitor) -> None:
+    page = open_page(rosa, "/me")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+@pytest.mark.parametrize("path", WORKER_PAGES)
+def test_a_worker_page_is_light(rosa: Visitor, path: str) -> None:
+    rosa.page.wait_for_load_state("networkidle")
+    sizes: list[float] = []
+    wire = rosa.context.new_cdp_session(rosa.page)
+    wire.send("Network.enable")
+    wire.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    wire.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+    page = open_page(rosa, path)
+    page.wait_for_load_state("networkidle")
+
+    assert 1 <= len(sizes) <= 3, sizes
+    assert 4_000 < sum(sizes) <= 30_000, sizes
+    assert page.evaluate("document.scripts.length") == 0
+    assert page.evaluate("document.querySelectorAll('*').length") <= 800
+
+
+def test_5000_events_make_short_pages(visit: Visitor) -> None:
+    page = visit.sign_in(visit.cast.many)
+    facts = 0
+    for _ in range(3):
+        assert page.evaluate("document.querySelectorAll('*').length") <= 800
+        assert len(page.content().encode()) <= 40_000
+        assert page.locator(".fact").count() == 30
+        facts += 30
+        page.click("text=Show older")
+    page.click("text=Back to the newest")
+    assert page.url.endswith("/me")
+
+
+def test_older_pages_go_on_where_the_last_one_ended(visit: Visitor) -> None:
+    page = visit.sign_in(visit.cast.many)
+    days = page.locator("time").evaluate_all("all => all.map(e => e.dateTime)")
+    page.click("text=Show older")
+    days += page.locator("time").evaluate_all("all => all.map(e => e.dateTime)")
+
+    assert len(days) == 60
+    assert days == sorted(days, reverse=True)
+
+
+def test_no_other_host_is_asked_and_nothing_complains(rosa: Visitor) -> None:
+    for path in PAGES:
+        for language in ("en", "es"):
+            open_page(rosa, path, lang=language)
+            rosa.page.wait_for_load_state("networkidle")
+
+    assert len(rosa.requests) > 20
+    assert [url for url in rosa.requests if not url.startswith(rosa.cast.site.url + "/")] == []
+    assert rosa.complaints == []
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_no_banned_word_is_seen(rosa: Visitor, language: str) -> None:
+    for path in WORKER_PAGES:
+        text = open_page(rosa, path, lang=language).inner_text("body")
+        assert len(text) > 100
+        assert not BANNED.search(text), path
+
+
+TEXTS = """
+() => {
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
+  while (walker.nextNode()) {
+    const node = walker.currentNode, text = node.textContent.trim();
+    if (text && !node.parentElement.closest('[lang]:not(html)')) found.push(text);
+  }
+  return found;
+}
+"""
+DATA = re.compile(
+    r"Acme Foods|Harbor Logistics|River College|Forklift safety|Food safety, level 2|Food 1|Throughline"
+    r"|Forklift driving|Rosa Marín|Ben Tran|\d{1,2} \w+ \d{4}|\(|\)|First-Line .*|Laborers .*|555-0100"
+)
+
+
+def test_every_text_is_marked_for_translation(rosa: Visitor) -> None:
+    for path in WORKER_PAGES:
+        texts = open_page(rosa, path, lang="qps").evaluate(TEXTS)
+        assert len(texts) > 10
+        plain = [t for t in texts if "[" not in t and re.search("[a-z]{2}", t)]
+        assert [t for t in plain if not DATA.fullmatch(t)] == [], path
+
+
+def test_nothing_is_cut_off_when_texts_are_longer(rosa: Visitor) -> None:
+    for path in WORKER_PAGES:
+        page = open_page(rosa, path, lang="qps")
+        cut = page.evaluate(
+            "[...document.querySelectorAll('a, button, p, h1, h2, h3, dd, dt, li')]"
+            ".filter(e => !e.closest('.skip, .hidden') && (e.scrollWidth > e.clientWidth + 1"
+            " || e.scrollHeight > e.clientHeight + 1) && getComputedStyle(e).display !== 'inline')"
+            ".map(e => e.outerHTML.slice(0, 90))"
+        )
+        assert cut == [], path
+
+
+def test_the_page_holds_still_while_it_loads(rosa: Visitor) -> None:
+    page = open_page(rosa, "/me")
+    shift = page.evaluate(
+        "new Promise(done => new PerformanceObserver(list =>"
+        " done(list.getEntries().reduce((sum, e) => sum + e.value, 0)))"
+        ".observe({type: 'layout-shift', buffered: true}) || setTimeout(() => done(0), 300))"
+    )
+
+    assert shift <= 0.02
+
+
+def test_pages_print_without_their_controls(rosa: Visitor) -> None:
+    page = open_page(rosa, "/me")
+    page.emulate_media(media="print")
+
+    assert page.locator("h1").is_visible()
+    assert page.locator(".fact").first.is_visible()
+    assert not page.locator(".second").is_visible()
+    assert not page.locator(".tools").is_visible()

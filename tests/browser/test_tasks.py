@@ -1,0 +1,272 @@
+"""What people do on the pages: read, stop sharing, sign out, put a mistake right."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from services.common.access import Role
+from tests.browser import people
+from tests.browser.conftest import Cast, Visitor
+
+pytestmark = pytest.mark.browser
+SHOT_BYTES = 150_000
+
+
+@pytest.fixture
+def sharer(cast: Cast) -> UUID:
+    """A person who shares with Acme, for a test that stops it."""
+
+    async def made() -> UUID:
+        worker_id = await cast.site.log.register("Leo", at=people.ago(200))
+        grant_id = uuid4()
+        await cast.site.log.add(people.grant(worker_id, grant_id, at=people.ago(30)))
+        await cast.site.log.add(
+            people.seen(worker_id, grant_id, "SkillClaimed", "skill", people.ago(9))
+        )
+        await cast.site.read()
+        return worker_id
+
+    return cast.site.do(made())
+
+
+def test_my_story_tells_what_who_when_and_whether_it_is_checked(rosa: Visitor) -> None:
+    page = rosa.page
+    facts = [re.sub(r"\s+", " ", text) for text in page.locator(".fact").all_inner_texts()]
+
+    def day(days: float) -> str:
+        at = people.ago(days)
+        return f"{at.day} {at:%B %Y}"
+
+    assert (
+        f"Finished with distinction Food safety, level 2 River College {day(40)} Checked" in facts
+    )
+    assert f"Skill Forklift driving Can do it You {day(700)} From you" in facts
+    assert f"Your pay changed $19.75 an hour Acme Foods {day(380)} Checked" in facts
+    assert f"Promise More pay Due by {day(6)} Acme Foods {day(120)} Late" in facts
+    assert f"Promise An interview Acme Foods {day(420)} Kept" in facts
+    assert f"Promise A better job Acme Foods {day(20)} Open" in facts
+
+
+def test_the_years_are_headings_newest_first(rosa: Visitor) -> None:
+    years = [int(text) for text in rosa.page.locator("h2.year").all_inner_texts()]
+
+    assert years[0] == people.ago(20).year
+    assert years == sorted(set(years), reverse=True)
+    assert len(years) >= 3
+
+
+def test_what_waits_stands_on_top(rosa: Visitor) -> None:
+    waiting = rosa.page.locator(".waiting")
+
+    assert waiting.get_by_role("heading").inner_text() == "2 things wait for you"
+    late, asks = waiting.locator("li").all_inner_texts()
+    assert re.fullmatch(r"Acme Foods promised you more pay\. It is [56] days late\.", late)
+    assert asks.startswith("Harbor Logistics asks to see your record.")
+
+
+def test_who_sees_it_tells_what_why_until_when_and_what_was_sent(rosa: Visitor) -> None:
+    page = rosa.open("/me/sharing")
+    card = page.get_by_role("region", name="Acme Foods")
+
+    text = card.inner_text()
+    for part in ("Your training", "Your skills, and who checked them", "better job or more pay"):
+        assert part in text
+    assert f"{people.ago(40).day} {people.ago(40):%B %Y}" in text.partition("Last seen")[2]
+    assert len(page.locator(".seen > li").all()) == 2
+    assert page.locator(".seen > li").nth(1).locator("li").all_inner_texts() == [
+        "A course you joined",
+        "A course you finished",
+        "A skill that was checked",
+    ]
+    assert "You may be counted in totals." in page.inner_text("main")
+
+
+def test_sharing_stops_with_two_clicks_and_the_page_shows_it(visit: Visitor, sharer: UUID) -> None:
+    page = visit.sign_in(sharer)
+    page = visit.open("/me/sharing")
+
+    page.get_by_role("link", name="Stop sharing Acme Foods").click()
+    page.get_by_role("button", name="Yes, stop").click()
+
+    assert "You stopped sharing with Acme Foods." in page.get_by_role("status").inner_text()
+    assert "Your job does not change." in page.get_by_role("status").inner_text()
+    assert page.get_by_role("link", name="Stop sharing").count() == 0
+    assert "Only you see your record." in page.inner_text("main")
+    assert "Acme Foods: you stopped on" in page.inner_text("main")
+    assert "A skill you named" in page.inner_text("main"), "what was sent stays in sight"
+    stopped = visit.cast.site.pool.fetchval(
+        "SELECT count(*) FROM consent.revocation WHERE worker_id = $1", sharer
+    )
+    assert visit.cast.site.do(_await(stopped)) == 1
+    page.reload()
+    assert "You stopped sharing" in page.inner_text("main")
+
+
+async def _await(work: object) -> object:
+    return await work  # type: ignore[misc]
+
+
+def test_no_keeps_sharing(visit: Visitor, sharer: UUID) -> None:
+    page = visit.sign_in(sharer)
+    visit.open("/me/sharing")
+    page.get_by_role("link", name="Stop sharing Acme Foods").click()
+    page.get_by_role("link", name="No, keep sharing").click()
+
+    assert page.get_by_role("region", name="Acme Foods").is_visible()
+
+
+def test_yes_and_no_look_the_same(rosa: Visitor) -> None:
+    rosa.open(f"/me/sharing/{rosa.cast.rosa_grant}/stop")
+    look = """e => { const s = getComputedStyle(e), b = e.getBoundingClientRect();
+        return [b.width, b.height, s.fontSize, s.fontWeight, s.color, s.backgroundColor, s.borderColor] }"""
+
+    yes = rosa.page.get_by_role("button", name="Yes, stop").evaluate(look)
+    no = rosa.page.get_by_role("link", name="No, keep sharing").evaluate(look)
+
+    assert yes == no
+
+
+def test_every_task_works_without_javascript(browser: Browser, cast: Cast, sharer: UUID) -> None:
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 360, "height": 740})
+    visitor = Visitor(context, cast)
+    page = visitor.sign_in(sharer)
+    assert page.get_by_role("heading", name="My story").is_visible()
+    page.get_by_role("link", name="Who sees it").click()
+    page.get_by_role("link", name="Stop sharing Acme Foods").click()
+    page.get_by_role("button", name="Yes, stop").click()
+    assert page.get_by_role("status").is_visible()
+    page.get_by_role("link", name="Español").click()
+    assert page.get_by_role("heading", name="Quién lo ve").is_visible()
+    page.get_by_role("button", name="Salir").click()
+    assert page.get_by_role("heading", name="Entrar").is_visible()
+    context.close()
+
+
+def test_after_signing_out_back_shows_nothing(rosa: Visitor) -> None:
+    page = rosa.open("/me/sharing")
+    page.get_by_role("button", name="Sign out").click()
+    assert "You are signed out." in page.inner_text("main")
+
+    for _ in range(2):
+        page.go_back()
+        page.wait_for_load_state("networkidle")
+        assert "Acme" not in page.content()
+        assert page.get_by_role("heading", name="Sign in").is_visible()
+
+
+def test_the_log_in_of_a_shared_phone_ends_with_the_browser_unless_ticked(rosa: Visitor) -> None:
+    login = next(c for c in rosa.context.cookies() if c["name"] == "tl_login")
+    assert login["expires"] == -1
+    rosa.page.get_by_role("button", name="Sign out").click()
+    box = rosa.page.get_by_label("Keep me signed in")
+    assert not box.is_checked()
+    box.check()
+    rosa.page.fill("#code", rosa.cast.site.do(rosa.cast.site.key(Role.WORKER, str(rosa.cast.rosa))))
+    rosa.page.click("main button")
+
+    login = next(c for c in rosa.context.cookies() if c["name"] == "tl_login")
+    assert login["expires"] > 0
+    assert login["httpOnly"]
+
+
+def test_a_wrong_code_is_told_on_top_and_beside_the_field(visit: Visitor) -> None:
+    page = visit.open("/sign-in")
+    page.fill("#code", "tl_wrong_code")
+    page.click("main button")
+
+    assert page.title().startswith("Error: Sign in")
+    assert page.evaluate("document.activeElement.className") == "error"
+    assert page.get_by_role("alert").get_by_role("link").get_attribute("href") == "#code"
+    assert page.input_value("#code") == "tl_wrong_code"
+    described = page.get_attribute("#code", "aria-describedby") or ""
+    assert "do not know this code" in page.inner_text(f"#{described.split()[-1]}")
+
+
+def test_a_claim_code_works_once_and_the_key_after_it_for_good(visit: Visitor, cast: Cast) -> None:
+    college = {
+        "Authorization": f"Bearer {cast.site.do(cast.site.key(Role.PROVIDER, 'river-college'))}"
+    }
+    order = {"source_record_id": f"r-{uuid4()}", "display_name": "Mia"}
+    worker = visit.context.request.post(
+        f"{cast.site.url}/v1/workers", headers=college, data=order
+    ).json()
+    page = visit.open("/sign-in")
+    page.fill("#code", worker["claim_code"])
+    page.click("main button")
+    key = page.inner_text(".key")
+    page.get_by_role("link", name="Open my record").click()
+    assert page.get_by_role("heading", name="My story").is_visible()
+    page.get_by_role("button", name="Sign out").click()
+
+    page.fill("#code", worker["claim_code"])
+    page.click("main button")
+    assert page.title().startswith("Error:")
+    page.fill("#code", key)
+    page.click("main button")
+    assert page.get_by_role("heading", name="My story").is_visible()
+
+
+def test_the_demo_signs_in_with_one_click(visit: Visitor) -> None:
+    page = visit.open("/demo")
+    page.get_by_role("button", name="Rosa Marín").click()
+
+    assert page.url.endswith("/me")
+    assert page.get_by_role("heading", name="My story").is_visible()
+
+
+def test_the_public_page_has_the_numbers_and_their_source(visit: Visitor) -> None:
+    page = visit.open("/cohorts")
+    rows = [re.sub(r"\s+", " ", text) for text in page.locator("tbody tr").all_inner_texts()]
+
+    assert rows == [
+        "Module AAA, October 2013 67 20 30 % 10 15 % 10 15 % 15 22 % 12 18 %",
+        "Module BBB, October 2013 84 31 37 % 12 14 % 17 20 % 24 29 % none",
+    ]
+    text = page.inner_text("body")
+    assert "GGG" not in text
+    assert "1 course run is hidden." in text
+    source = "Open University Learning Analytics Dataset (Kuzilek, Hlosta, Zdrahal 2017), CC BY 4.0"
+    assert source in text
+    assert source in visit.open("/").inner_text("footer")
+
+
+def test_no_link_of_the_pages_is_dead(rosa: Visitor) -> None:
+    found = set()
+    for path in ("/", "/me", "/me/sharing", "/help", "/demo", "/cohorts"):
+        page = rosa.open(path)
+        found |= set(page.eval_on_selector_all("a", "all => all.map(e => e.href)"))
+    assert len(found) > 10
+    for address in sorted(found):
+        assert rosa.context.request.get(address).status == 200, address
+
+
+@pytest.mark.parametrize("width", [360, 1100])
+def test_screenshots(visit: Visitor, shots: Path | None, width: int) -> None:
+    """Makes docs/screenshots when SCREENSHOTS is set; else looks that each page has a picture."""
+    kind = "phone" if width == 360 else "desktop"
+    addresses = {
+        "front": "/",
+        "cohorts": "/cohorts",
+        "my-story": "/me",
+        "who-sees-it": "/me/sharing",
+        "stop-sharing": f"/me/sharing/{visit.cast.rosa_grant}/stop",
+    }
+    visit.page.set_viewport_size({"width": width, "height": 1400 if width == 360 else 900})
+    for name, path in addresses.items():
+        if path.startswith("/me") and "tl_login" not in str(visit.context.cookies()):
+            visit.sign_in(visit.cast.rosa)
+        if shots is not None:
+            shots.mkdir(parents=True, exist_ok=True)
+            _shoot(visit.open(path), shots / f"{name}-{kind}.png")
+        picture = Path("docs/screenshots") / f"{name}-{kind}.png"
+        assert 5_000 < picture.stat().st_size < SHOT_BYTES, picture
+
+
+def _shoot(page: Page, path: Path) -> None:
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=path)
