@@ -78,6 +78,8 @@ async def _seed(
     else:
         events = ", ".join(f"{count:,} {what}" for what, count in sorted(done.events.items()))
         shown.line(f"{done.workers:,} people, {events}, {done.grants:,} agreed to share")
+        if receiver_url is not None:
+            shown.line(f"What the employers' systems are told: {receiver_url}")
 
 
 async def _live(hub: HubClient, state: DemoState, region: Region) -> None:
@@ -129,16 +131,18 @@ async def _client(url: str) -> AsyncIterator[HubClient]:
 
 @asynccontextmanager
 async def _receiver(state: DemoState) -> AsyncIterator[int | None]:
-    """The employers' receiver, on the port it had before; None when that is taken."""
+    """The employers' receiver, on the port it had before; None when a stream has it that runs."""
     receiver = Receiver(lambda organization_id: state.secrets.get(organization_id))
     async with AsyncExitStack() as stack:
-        try:
-            listening = receiving(receiver, state.receiver_port or RECEIVER_PORT)
-            port = await stack.enter_async_context(listening)
-        except OSError as error:
-            log.warning("the demo receiver can't listen", error=str(error))
-            yield None
+        # The port is part of the connections' addresses, so it is free to choose only once.
+        for wanted in (state.receiver_port,) if state.receiver_port else (RECEIVER_PORT, 0):
+            try:
+                port = await stack.enter_async_context(receiving(receiver, wanted))
+            except OSError as error:
+                log.info("the demo receiver can't listen here", port=wanted, error=str(error))
+                continue
+            state.receiver_port = port
+            state.save()
+            yield port
             return
-        state.receiver_port = port
-        state.save()
-        yield port
+        yield None

@@ -36,12 +36,12 @@ def produce(
     say: told how many events are handed over, and after how many seconds. A slice that begins
     later than 0 leaves the directory out. Raises DependencyDown when Kafka does not take them.
     """
-    producer = _producer(settings)
     failures: list[str] = []
+    producer = _producer(settings, failures)
     began = time.monotonic()
     count = 0
     for record in _records(region, start, stop, truth):
-        _hand_over(producer, settings, record, failures)
+        _hand_over(producer, settings.topic(record.topic), record)
         count += 1
         if count % _TELL_EVERY == 0:
             producer.poll(0)
@@ -60,8 +60,13 @@ def _records(region: Region, start: int, stop: int | None, truth: Truth | None) 
     return stories if start else chain(directory_records(region.until, region.years), stories)
 
 
-def _producer(settings: Settings) -> Any:
+def _producer(settings: Settings, failures: list[str]) -> Any:
     """Idempotent, `acks=all`, and the partitioner that everybody here uses."""
+
+    def answered(error: object, _message: object) -> None:
+        if error is not None:
+            failures.append(str(error))
+
     return Producer(
         {
             "bootstrap.servers": settings.kafka_bootstrap,
@@ -74,23 +79,18 @@ def _producer(settings: Settings) -> Any:
             "queue.buffering.max.messages": 200_000,
             "queue.buffering.max.kbytes": 128 * 1024,
             "message.timeout.ms": 60_000,
+            "on_delivery": answered,
         }
     )
 
 
-def _hand_over(producer: Any, settings: Settings, record: Record, failures: list[str]) -> None:
+def _hand_over(producer: Any, topic: str, record: Record) -> None:
     """Queue one record, waiting while the queue is full."""
-
-    def failed(error: object, _message: object) -> None:
-        if error is not None:
-            failures.append(str(error))
-
     value = codec.encode(record.event_type, record.fields)
     headers = codec.headers(record.event_type, record.fields)
-    topic = settings.topic(record.topic)
     while True:
         try:
-            producer.produce(topic, value, record.key, headers=headers, on_delivery=failed)
+            producer.produce(topic, value, record.key, headers=headers)
         except BufferError:
             producer.poll(0.1)
         except KafkaException as error:

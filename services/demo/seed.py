@@ -148,7 +148,8 @@ class _Seeding:
                 "language": life.language,
             }
             answer = await self._hub.call("POST", "/v1/workers", self._state.operator, body=body)
-            person = Person(answer["worker_id"])
+            named = life.index < len(NAMES)
+            person = Person(answer["worker_id"], name=life.name if named else None)
             code = answer["claim_code"]
             if life.claimed and code is not None:
                 claim = await self._hub.call("POST", "/v1/claims", body={"code": code})

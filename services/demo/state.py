@@ -21,6 +21,7 @@ class Person:
 
     worker_id: str
     token: str | None = None
+    name: str | None = None  # of the named cast alone
 
 
 @dataclass(slots=True)
