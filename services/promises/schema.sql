@@ -77,6 +77,6 @@ CREATE TABLE IF NOT EXISTS promises_work.pathway (
     organization_id text NOT NULL,
     pathway_id text NOT NULL,
     version integer NOT NULL,
-    content text NOT NULL,
+    content jsonb NOT NULL,
     PRIMARY KEY (organization_id, pathway_id, version)
 );
