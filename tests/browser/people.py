@@ -32,9 +32,9 @@ ORGANIZATIONS = {
 COURSES = {
     ("river-college", "forklift"): "Forklift safety",
     ("river-college", "food-2"): "Food safety, level 2",
-    ("open-university", "BBB-2013J"): "Module BBB, October 2013",
-    ("open-university", "AAA-2013J"): "Module AAA, October 2013",
-    ("open-university", "GGG-2013J"): "Module GGG, October 2013",
+    ("open-university", "BBB-2013J"): "Module BBB, from October 2013",
+    ("open-university", "AAA-2013J"): "Module AAA, from October 2013",
+    ("open-university", "GGG-2013J"): "Module GGG, from October 2013",
 }
 
 
@@ -275,17 +275,15 @@ def seen(worker_id: UUID, grant_id: UUID, kind: str, category: str, at: datetime
 
 
 def student(course_id: str, result: str, number: int) -> list[Event]:
-    """One person of a public cohort: PASSED, DISTINCTION, FAILED, LEFT or nothing yet."""
+    """One person of a public cohort: PASSED, DISTINCTION, FAILED or LEFT."""
     worker_id, key = uuid4(), f"{course_id}-{result}-{number}"
     own = {"enrolment_id": key, "course_id": course_id, "provider_id": "open-university"}
     events = [about("TrainingEnrolled", worker_id, OPEN, ago(900), **own)]
-    if result == "LEFT" or (result == "FAILED" and number == 0):  # some left, and were marked
-        more: dict[str, Any] = {"reason": "WITHDREW", "day_known": True}
-        events.append(about("TrainingExited", worker_id, OPEN, ago(800), **own, **more))
-    if result not in ("", "LEFT"):
-        more = {"result": result, "score": None}
-        events.append(about("TrainingCompleted", worker_id, OPEN, ago(700), **own, **more))
-    return events
+    if result == "LEFT":
+        left = {"reason": "WITHDREW", "day_known": True}
+        return [*events, about("TrainingExited", worker_id, OPEN, ago(800), **own, **left)]
+    marked = {"result": result, "score": None}
+    return [*events, about("TrainingCompleted", worker_id, OPEN, ago(700), **own, **marked)]
 
 
 def cohort(course_id: str, **counts: int) -> list[Event]:
@@ -293,5 +291,5 @@ def cohort(course_id: str, **counts: int) -> list[Event]:
         event
         for result, count in counts.items()
         for number in range(count)
-        for event in student(course_id, "" if result == "open" else result, number)
+        for event in student(course_id, result, number)
     ]

@@ -260,3 +260,25 @@ def test_pages_print_without_their_controls(rosa: Visitor) -> None:
     assert page.locator(".fact").first.is_visible()
     assert not page.locator(".second").is_visible()
     assert not page.locator(".tools").is_visible()
+
+
+LCP = """
+new Promise(done => new PerformanceObserver(list => done(list.getEntries().at(-1).startTime))
+  .observe({type: 'largest-contentful-paint', buffered: true}))
+"""
+
+
+def test_a_slow_phone_shows_the_page_soon(rosa: Visitor) -> None:
+    """400 kbit/s, 400 ms, a quarter of the processor, nothing in the cache."""
+    wire = rosa.context.new_cdp_session(rosa.page)
+    wire.send("Network.enable")
+    wire.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    slow = {"latency": 400, "downloadThroughput": 50_000, "uploadThroughput": 50_000}
+    wire.send("Network.emulateNetworkConditions", {"offline": False, **slow})
+    wire.send("Emulation.setCPUThrottlingRate", {"rate": 4})
+    painted = {path: open_page(rosa, path).evaluate(LCP) for path in ("/me", "/me/sharing")}
+    print("LCP in ms on a slow phone:", painted)
+
+    # Two round trips are 800 ms; the aim of 2.0 s has room for a busy machine, this for more.
+    assert 800 <= min(painted.values())
+    assert max(painted.values()) <= 4000
