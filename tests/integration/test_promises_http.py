@@ -316,6 +316,8 @@ async def test_unnoticed_training_shows_only_what_present_employees_share(region
 
     await region.hub.http.delete(f"/v1/grants/{grant_id}", headers=region.worker)
     assert (await unnoticed(region))["trainings"] == []
+    order = {"worker_id": str(region.ana), "enrolment_id": "e-old"}
+    assert (await region.post("/v1/trainings/acknowledge", region.acme, **order))[0] == 404
 
 
 async def test_unnoticed_training_is_of_present_employees_and_for_their_employer(
