@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from services.common.codec import FRAME_SIZE, schema_id_of, writer_of
 from services.common.errors import DoesNotDecode, UnknownSchema
 from services.common.kafka import Position
-from services.projections.columns import Columns, Group, Record, read
+from services.projections.columns import MAX_CODE_BYTES, Columns, Group, Record, read
 from services.projections.declaration import STORIES, STREAMS, Stream
 from services.projections.events import Events, events_of, stream_of
 
@@ -90,8 +90,7 @@ class _Sorting:
         stream = stream_of(topic)
         for record in batch:
             try:
-                self._refuse_unreadable(stream, partition, record)
-                group = self._group_of(stream, topic, record)
+                group = self._group_for(stream, partition, record)
             except DoesNotDecode as error:
                 self._park(Position(topic, number, record.offset), record, str(error))
             except UnknownSchema as error:
@@ -101,31 +100,33 @@ class _Sorting:
                 group.records.append(record)
                 group.partitions.append(number)
 
-    def _refuse_unreadable(self, stream: Stream, partition: Partition, record: Record) -> None:
-        if not _names_owner(stream, record.key):
+    def _group_for(self, stream: Stream, partition: Partition, record: Record) -> Group:
+        """Where the record belongs. Raises DoesNotDecode when it must wait, UnknownSchema."""
+        key = record.key
+        if key is None or not _names_owner(stream, key):
             raise DoesNotDecode(f"the record's key is no {stream.owner}")
-        if self._held and record.key in self._held:
+        if key in self._held:
             raise DoesNotDecode(WAITS)
         if self._faults and (why := self._faults.get(Position(*partition, record.offset))):
             raise DoesNotDecode(why)
-
-    def _group_of(self, stream: Stream, topic: str, record: Record) -> Group:
         frame = (record.value or b"")[:FRAME_SIZE]
-        group = self.groups.get((topic, frame))
-        if group is None:
-            writer = writer_of(schema_id_of(frame))
-            if writer.topic != topic:
-                raise DoesNotDecode(f"{writer.name} does not belong on the topic {topic}")
-            group = self.groups[topic, frame] = Group(stream, topic, writer)
+        group = self.groups.get((partition[0], frame))
+        return group or self._new_group(stream, partition[0], frame)
+
+    def _new_group(self, stream: Stream, topic: str, frame: bytes) -> Group:
+        writer = writer_of(schema_id_of(frame))
+        if writer.topic != topic:
+            raise DoesNotDecode(f"{writer.name} does not belong on the topic {topic}")
+        group = self.groups[topic, frame] = Group(stream, topic, writer)
         return group
 
     def _park(self, position: Position, record: Record, reason: str) -> None:
         stream = stream_of(position.topic)
-        owner = record.key if _names_owner(stream, record.key) else None
+        owner = record.key if record.key and _names_owner(stream, record.key) else None
         self.parked.append(Parked(position, record, owner, reason))
         if owner is not None:
             self._held.add(owner)
 
 
-def _names_owner(stream: Stream, key: bytes | None) -> bool:
-    return key is not None and (len(key) == 16 if stream is STORIES else 0 < len(key) <= 200)
+def _names_owner(stream: Stream, key: bytes) -> bool:
+    return len(key) == 16 if stream is STORIES else 0 < len(key) <= MAX_CODE_BYTES
