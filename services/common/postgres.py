@@ -35,8 +35,14 @@ _APPLY_LOCK = 7_402_266
 
 
 @asynccontextmanager
-async def open_pool(settings: Settings, *, most: int = 10) -> AsyncIterator[Pool]:
-    """A pool of connections. Raises DependencyDown when PostgreSQL does not answer."""
+async def open_pool(
+    settings: Settings, *, most: int = 10, working_state: bool = False
+) -> AsyncIterator[Pool]:
+    """A pool of connections. Raises DependencyDown when PostgreSQL does not answer.
+
+    working_state: for tables that may be lost, and statements that leave nothing behind in the
+    session. Commits are not waited for on disk, and a returned connection is not reset.
+    """
     try:
         pool = await asyncpg.create_pool(
             settings.database_url.get_secret_value(),
@@ -44,12 +50,21 @@ async def open_pool(settings: Settings, *, most: int = 10) -> AsyncIterator[Pool
             max_size=most,
             command_timeout=60,
             timeout=10,
-            server_settings={"application_name": "throughline", "timezone": "UTC"},
+            reset=_leave if working_state else None,
+            server_settings={
+                "application_name": "throughline",
+                "timezone": "UTC",
+                **({"synchronous_commit": "off"} if working_state else {}),
+            },
         )
     except AWAY as error:
         raise DependencyDown("PostgreSQL does not answer") from error
     async with pool:
         yield pool
+
+
+async def _leave(_connection: Connection) -> None:
+    """Save the round trip that makes a connection as good as new."""
 
 
 async def apply_sql(pool: Pool, sql: str) -> None:

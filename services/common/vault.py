@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -159,36 +159,47 @@ class Keyring:
     async def for_sealing(
         self, wanted: Iterable[tuple[UUID, str]]
     ) -> Mapping[tuple[UUID, str], DataKey]:
-        """The keys of (worker, category) pairs, two statements however many there are."""
-        pairs = sorted(set(wanted))
+        """The keys of (worker, category) pairs: one statement when all are there, three when some
+        have to be made.
+        """
+        pairs = set(wanted)
         if not pairs:
             return {}
-        fresh = [(uuid4(), os.urandom(32)) for _ in pairs]
-        args = (
-            [key_id for key_id, _ in fresh],
-            [worker for worker, _ in pairs],
-            [category for _, category in pairs],
-            [self._vault.wrap(key_id, key) for key_id, key in fresh],
-        )
-        await self._pool.execute(
-            "INSERT INTO vault.worker_key (key_id, worker_id, category, wrapped)"
-            " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[])"
-            " ON CONFLICT (worker_id, category) DO NOTHING",
-            *args,
-        )
+        found = await self._existing(pairs)
+        if missing := sorted(pairs - found.keys()):
+            await self._make(missing)
+            found |= await self._existing(set(missing))
+        return found
+
+    async def _existing(self, pairs: set[tuple[UUID, str]]) -> dict[tuple[UUID, str], DataKey]:
         rows = await self._pool.fetch(
-            "SELECT k.key_id, k.worker_id, k.category, k.wrapped FROM vault.worker_key k"
-            " JOIN unnest($1::uuid[], $2::text[]) AS w(worker_id, category)"
-            " USING (worker_id, category)",
-            args[1],
-            args[2],
+            "SELECT key_id, worker_id, category, wrapped FROM vault.worker_key"
+            " WHERE worker_id = ANY($1::uuid[]) AND category = ANY($2::text[])",
+            list({worker for worker, _ in pairs}),
+            list({category for _, category in pairs}),
         )
         return {
             (row["worker_id"], row["category"]): DataKey(
                 row["key_id"], self._vault.unwrap(row["key_id"], row["wrapped"])
             )
             for row in rows
+            if (row["worker_id"], row["category"]) in pairs
         }
+
+    async def _make(self, pairs: Sequence[tuple[UUID, str]]) -> None:
+        """Make keys; who loses a race for one uses the winner's. `pairs` are sorted, so that two
+        callers can't deadlock.
+        """
+        fresh = [(uuid4(), os.urandom(32)) for _ in pairs]
+        await self._pool.execute(
+            "INSERT INTO vault.worker_key (key_id, worker_id, category, wrapped)"
+            " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[])"
+            " ON CONFLICT (worker_id, category) DO NOTHING",
+            [key_id for key_id, _ in fresh],
+            [worker for worker, _ in pairs],
+            [category for _, category in pairs],
+            [self._vault.wrap(key_id, key) for key_id, key in fresh],
+        )
 
     async def open_all(self, sealed: Mapping[Place, bytes]) -> Mapping[Place, str | Redacted]:
         """Open values; what has no key (any more) becomes Redacted, never an exception."""

@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI
 
 from services.common.access import Role, issue_key
 from services.common.http import HttpService
-from services.common.postgres import Pool, apply_schema
+from services.common.postgres import Pool, apply_schema, open_pool
 from services.ingest import accounts, imports, routes, xapi
 from services.ingest.account_store import AccountStore
 from services.ingest.limits import RateLimit
@@ -37,12 +37,15 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.ingest_limit = RateLimit(own.events_per_second, own.burst_events)
     state.claim_limit = RateLimit(own.claims_per_second, 10 * own.claims_per_second)
     state.accounts = AccountStore(state.pool, state.vault)
-    state.writer = Writer(state.settings, state.pool, state.vault, state.keyring, own)
-    try:
-        async with imports.running(app, state.writer):
-            yield
-    finally:
-        await state.writer.close()
+    async with open_pool(state.settings, most=4, working_state=True) as work:
+        state.writer = Writer(
+            state.settings, state.pool, state.vault, state.keyring, own, work=work
+        )
+        try:
+            async with imports.running(app, state.writer):
+                yield
+        finally:
+            await state.writer.close()
 
 
 def run() -> None:

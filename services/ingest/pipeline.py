@@ -22,7 +22,7 @@ from services.ingest.flights import Flight, Submission
 from services.ingest.records import keys_wanted, record
 from services.ingest.resolving import Resolver
 from services.ingest.settings import IngestSettings
-from services.ingest.store import IngestStore
+from services.ingest.store import ReservationStore
 
 log = get_logger("ingest")
 _RETRY_S = 0.5  # between tries while PostgreSQL is away
@@ -35,7 +35,7 @@ class Pipeline:
 
     def __init__(
         self,
-        store: IngestStore,
+        store: ReservationStore,
         events: EventLog,
         resolver: Resolver,
         keyring: Keyring,
@@ -175,7 +175,7 @@ class Pipeline:
             await _until_back(lambda: self._store.publish(done, self._holder))
         flight.settle()
         if registered := flight.registered():
-            await _until_back(lambda: self._store.registered(registered, self._clock()))
+            await _until_back(lambda: self._resolver.registered(registered, self._clock()))
 
 
 async def _until_back(statement: Callable[[], Awaitable[None]]) -> None:

@@ -13,7 +13,7 @@ from services.common.errors import FieldError
 from services.common.vault import Vault
 from services.ingest.drafts import Draft, Status, content_of_registration
 from services.ingest.handlers import registration_id
-from services.ingest.store import IngestStore, KnownWorker
+from services.ingest.worker_store import KnownWorker, WorkerStore
 
 _UNKNOWN = FieldError(
     "worker_id",
@@ -30,7 +30,7 @@ class Resolver:
     somebody is new.
     """
 
-    def __init__(self, store: IngestStore, vault: Vault) -> None:
+    def __init__(self, store: WorkerStore, vault: Vault) -> None:
         self._store = store
         self._vault = vault
 
@@ -88,6 +88,10 @@ class Resolver:
     async def _by_id(self, drafts: Sequence[Draft]) -> Mapping[UUID, KnownWorker]:
         wanted = {draft.worker_id for draft in drafts if draft.worker_id is not None}
         return await self._store.workers(wanted) if wanted else {}
+
+    async def registered(self, worker_ids: Sequence[UUID], at: datetime) -> None:
+        """Remember that these workers' registrations are on the log."""
+        await self._store.registered(worker_ids, at)
 
     def _name(self, draft: Draft, worker_id: UUID) -> None:
         draft.event_id = registration_id(worker_id)

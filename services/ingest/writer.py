@@ -19,7 +19,8 @@ from services.ingest.handlers import Author, Item, draft, registration
 from services.ingest.pipeline import Pipeline
 from services.ingest.resolving import Resolver
 from services.ingest.settings import IngestSettings
-from services.ingest.store import IngestStore
+from services.ingest.store import ReservationStore
+from services.ingest.worker_store import WorkerStore
 
 # Between two looks at an id that another process is writing just now.
 _BUSY_S = 0.05
@@ -35,13 +36,16 @@ class Writer:
         vault: Vault,
         keyring: Keyring,
         own: IngestSettings | None = None,
+        *,
+        work: Pool | None = None,
     ) -> None:
+        """work: a pool for working state; `pool` does as well, a little slower."""
         self._own = own or IngestSettings()
         self._vault = vault
         self._events = EventLog(settings)
-        store = IngestStore(pool)
-        resolver = Resolver(store, vault)
-        self._pipeline = Pipeline(store, self._events, resolver, keyring, self._own)
+        resolver = Resolver(WorkerStore(pool), vault)
+        reservations = ReservationStore(work or pool)
+        self._pipeline = Pipeline(reservations, self._events, resolver, keyring, self._own)
 
     async def write(
         self, items: Sequence[Item], principal: Principal, at: datetime

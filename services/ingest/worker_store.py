@@ -1,0 +1,111 @@
+"""SQL of the vault: who has a record here, and whose each source record is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from services.common.postgres import Pool
+
+REGISTERED = """
+UPDATE vault.worker SET registered_at = $2
+WHERE worker_id = ANY($1::uuid[]) AND registered_at IS NULL
+"""
+WORKERS = """
+SELECT worker_id, created_at, registered_at FROM vault.worker WHERE worker_id = ANY($1::uuid[])
+"""
+WORKERS_OF_RECORDS = """
+SELECT s.record_index, w.worker_id, w.created_at, w.registered_at
+FROM vault.source_record s JOIN vault.worker w USING (worker_id)
+WHERE s.source = ANY($1::text[]) AND s.record_index = ANY($2::bytea[])
+"""
+# Who loses the race waits for the winner's row and makes no worker.
+ADD_RECORDS = """
+WITH owner AS (
+    INSERT INTO vault.source_record AS s (source, record_index, worker_id)
+    SELECT * FROM unnest($1::text[], $2::bytea[], $3::uuid[])
+    ON CONFLICT (source, record_index) DO UPDATE SET worker_id = s.worker_id
+    RETURNING worker_id)
+INSERT INTO vault.worker (worker_id, created_at) SELECT worker_id, $4 FROM owner
+ON CONFLICT (worker_id) DO NOTHING
+"""
+ADD_WORKERS = """
+INSERT INTO vault.worker (worker_id, created_at) SELECT unnest($1::uuid[]), $2
+ON CONFLICT (worker_id) DO NOTHING
+"""
+# Workers whose registration another writer put on the log are known once it was read.
+READ_WORKERS = "SELECT worker_id, registered_at FROM read.worker WHERE worker_id = ANY($1::uuid[])"
+ADOPT_WORKERS = """
+INSERT INTO vault.worker (worker_id, created_at, registered_at)
+SELECT worker_id, at, at FROM unnest($1::uuid[], $2::timestamptz[]) AS found(worker_id, at)
+ON CONFLICT (worker_id) DO NOTHING
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownWorker:
+    worker_id: UUID
+    created_at: datetime
+    registered: bool  # WorkerRegistered is on the log
+
+
+class WorkerStore:
+    """Workers, and the source records that lead to them."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def registered(self, worker_ids: Sequence[UUID], at: datetime) -> None:
+        """Remember that these workers' registrations are on the log."""
+        await self._pool.execute(REGISTERED, sorted(worker_ids), at)
+
+    async def workers(self, ids: Iterable[UUID]) -> Mapping[UUID, KnownWorker]:
+        """Those of the workers that have a record here."""
+        wanted = list(ids)
+        known = {row["worker_id"]: _worker(row) for row in await self._pool.fetch(WORKERS, wanted)}
+        if missing := [worker_id for worker_id in wanted if worker_id not in known]:
+            known |= await self._adopted(missing)
+        return known
+
+    async def workers_of(self, records: Mapping[bytes, str]) -> Mapping[bytes, KnownWorker]:
+        """The workers of source records (blind index to source) that were seen before."""
+        sources = sorted(set(records.values()))
+        rows = await self._pool.fetch(WORKERS_OF_RECORDS, sources, list(records))
+        return {row["record_index"]: _worker(row) for row in rows}
+
+    async def add_records(self, records: Mapping[bytes, str], at: datetime) -> None:
+        """Make a worker for each source record that still has none."""
+        indexes = sorted(records)
+        await self._pool.execute(
+            ADD_RECORDS,
+            [records[index] for index in indexes],
+            indexes,
+            [uuid4() for _ in indexes],
+            at,
+        )
+
+    async def add_workers(self, worker_ids: Sequence[UUID], at: datetime) -> None:
+        await self._pool.execute(ADD_WORKERS, sorted(worker_ids), at)
+
+    async def _adopted(self, ids: Sequence[UUID]) -> Mapping[UUID, KnownWorker]:
+        try:
+            rows = await self._pool.fetch(READ_WORKERS, ids)
+        except asyncpg.UndefinedTableError:
+            return {}
+        found = {
+            row["worker_id"]: KnownWorker(row["worker_id"], row["registered_at"], True)
+            for row in rows
+            if row["registered_at"] is not None
+        }
+        if found:
+            times = [worker.created_at for worker in found.values()]
+            await self._pool.execute(ADOPT_WORKERS, list(found), times)
+        return found
+
+
+def _worker(row: asyncpg.Record) -> KnownWorker:
+    return KnownWorker(row["worker_id"], row["created_at"], row["registered_at"] is not None)
