@@ -252,6 +252,22 @@ def test_what_keeps_a_promise_is_seen_before_it_is_kept(stories: dict[int, Story
     assert checked > 10
 
 
+def test_pay_is_not_raised_by_the_way_while_a_promise_waits() -> None:
+    """Or nobody could say whether the promise of more pay was kept by it."""
+    waiting = 0
+    for life in Region(seed=3, workers=1500).lives(start=10):
+        for promise in life.promises:
+            for job in life.jobs:
+                if promise.accepted_at is None or job.employer is not promise.pathway.employer:
+                    continue
+                until = promise.kept_at or promise.due_by or int(UNTIL.timestamp())
+                raises = [at for at, _ in job.pay[1:] if promise.made_at < at < until - 60]
+                own = [p.kept_at for p in life.promises if p is not promise and p.kept_at]
+                assert not [at for at in raises if at + 60 not in own]
+                waiting += 1
+    assert waiting > 100
+
+
 def test_groups_are_paid_and_helped_unevenly() -> None:
     helped: dict[str, list[bool]] = defaultdict(list)
     for life in Region(workers=1500).lives(start=10):

@@ -11,7 +11,9 @@ from statistics import median as middle
 import pytest
 
 from services.demo.figures import figures, median, write_truth
-from services.demo.places import EMPLOYERS
+from services.demo.measures import exit_of, standing
+from services.demo.model import DAY, Enrolment
+from services.demo.places import COURSES, EMPLOYERS
 from services.demo.region import UNTIL, Region, Told, generate
 from services.demo.truth import Truth
 
@@ -222,6 +224,16 @@ def test_the_truth_is_written_and_read(truth: Truth, tmp_path: Path) -> None:
     assert read["totals"]["workers"] == WORKERS
     assert sum(read["standing"].values()) == read["totals"]["enrolments"]
     assert read["figures"]["promise_kept_rate"].keys() == {e.id for e in EMPLOYERS}
+
+
+@pytest.mark.parametrize(("days_ago", "gone"), [(89, False), (90, True), (91, True)])
+def test_an_exit_is_known_on_the_ninetieth_day(days_ago: int, gone: bool) -> None:
+    """Day 90 counts as elapsed; the exit is the day of the last service."""
+    window = REGION.window
+    last = window.until - days_ago * DAY
+    course = Enrolment("e", COURSES[0], enrolled_at=last - 10 * DAY, sessions=[(last, 0.5)])
+    assert exit_of(course, window) == (last if gone else None)
+    assert standing(course, window) == ("silent" if gone else "running")
 
 
 @pytest.mark.parametrize("values", [[3], [1, 2], [5, 5, 9], [1, 4, 9, 100]])
