@@ -1,0 +1,197 @@
+"""What every connector must do: inherit `ConnectorContract` and say how the system answers.
+
+A real HTTP server plays the receiver; each case tells it what to answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+from uuid import UUID
+
+from aiohttp import ClientSession, web
+
+from connectors.base import Connector, DestinationDown, DestinationGone, NotPermitted, Receipt
+from connectors.outbound import open_session, permission
+from services.common.consent import Disclosure
+
+UPDATE = Disclosure(
+    message_id="msg_5f0c2a7e",
+    subject="w-91ab",
+    event_type="TrainingCompleted",
+    occurred_at=datetime(2026, 3, 1, 12, 30, tzinfo=UTC),
+    source="river-college",
+    fields={"enrolment_id": "e-1", "course_id": "forklift", "result": "PASSED", "score": 0.9},
+    recipient_id="acme",
+    grant_id=UUID(int=1),
+    sequence=7,
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What reached the receiver."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Receiver:
+    """A receiver that answers with `status` and `headers`, after `wait`."""
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    wait: asyncio.Event | None = None
+    requests: list[Request] = field(default_factory=list)
+    url: str = ""
+
+    async def take(self, request: web.Request) -> web.Response:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        body = await request.read()
+        self.requests.append(Request(request.method, request.path, headers, body))
+        if self.wait is not None:
+            await self.wait.wait()
+        return web.Response(status=self.status, headers=self.headers, body=self.body)
+
+
+@asynccontextmanager
+async def receiver() -> AsyncIterator[Receiver]:
+    made, app = Receiver(), web.Application()
+    app.router.add_route("*", "/{path:.*}", made.take)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    try:
+        yield made
+    finally:
+        await runner.cleanup()
+
+
+@contextmanager
+def permitted(check: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Deliveries inside may be sent as long as `check` does not raise."""
+    token = permission.set(check)
+    try:
+        yield
+    finally:
+        permission.reset(token)
+
+
+class ConnectorContract(ABC):
+    """The cases that hold for every connector. Collected by pytest through its subclasses."""
+
+    update: ClassVar[Disclosure] = UPDATE  # one that this connector sends
+
+    @abstractmethod
+    def connect(self, url: str, http: ClientSession) -> Connector:
+        """The connector under test, sending to `url`."""
+
+    async def attempt(
+        self,
+        status: int,
+        *,
+        headers: dict[str, str] | None = None,
+        update: Disclosure | None = None,
+        check: Callable[[], None] = lambda: None,
+    ) -> tuple[Receipt, Receiver]:
+        """Deliver once to a receiver that answers with `status`."""
+        async with receiver() as made, self.session() as http:
+            made.status, made.headers = status, headers or {}
+            with permitted(check):
+                return await self.connect(made.url, http).deliver(update or self.update), made
+
+    @staticmethod
+    def session(*, timeout_s: float = 5.0, allow_private: bool = True) -> ClientSession:
+        return open_session(timeout=timedelta(seconds=timeout_s), allow_private=allow_private)
+
+    async def failure(self, status: int, headers: dict[str, str] | None = None) -> Exception:
+        """What a status raises."""
+        try:
+            await self.attempt(status, headers=headers)
+        except Exception as error:  # noqa: BLE001 - the case says which it must be
+            return error
+        raise AssertionError(f"HTTP {status} was taken for success")
+
+    async def test_success_is_a_receipt(self) -> None:
+        receipt, made = await self.attempt(200)
+        assert receipt.http_status == 200
+        assert made.requests
+
+    async def test_the_receivers_trouble_is_retried(self) -> None:
+        for status in (429, 500, 502, 503, 504):
+            error = await self.failure(status)
+            assert isinstance(error, DestinationDown), status
+            assert error.http_status == status
+
+    async def test_a_named_wait_is_passed_on(self) -> None:
+        error = await self.failure(503, {"Retry-After": "17"})
+        assert isinstance(error, DestinationDown)
+        assert error.retry_after_s == 17
+
+    async def test_a_redirect_is_not_followed(self) -> None:
+        async with receiver() as elsewhere:
+            error = await self.failure(302, {"Location": elsewhere.url})
+            assert isinstance(error, DestinationDown)
+            assert not elsewhere.requests
+
+    async def test_a_receiver_that_left_is_gone(self) -> None:
+        assert isinstance(await self.failure(410), DestinationGone)
+
+    async def test_nobody_there_is_retried(self) -> None:
+        async with receiver() as made:
+            url = made.url
+        async with self.session() as http:
+            with permitted():
+                await _raises(DestinationDown, self.connect(url, http).deliver(self.update))
+
+    async def test_silence_ends_at_the_time_out(self) -> None:
+        async with receiver() as made, self.session(timeout_s=0.2) as http:
+            made.wait = asyncio.Event()
+            with permitted():
+                await _raises(DestinationDown, self.connect(made.url, http).deliver(self.update))
+            made.wait.set()
+
+    async def test_nothing_is_written_without_permission(self) -> None:
+        def check() -> None:
+            raise NotPermitted
+
+        async with receiver() as made, self.session() as http:
+            with permitted(check):
+                await _raises(NotPermitted, self.connect(made.url, http).deliver(self.update))
+            assert not made.requests
+
+    async def test_addresses_inside_the_network_are_refused(self) -> None:
+        async with receiver() as made, self.session(allow_private=False) as http:
+            for url in (made.url, made.url.replace("127.0.0.1", "localhost")):
+                with permitted():
+                    await _raises(DestinationDown, self.connect(url, http).deliver(self.update))
+            assert not made.requests
+
+    async def test_nothing_that_two_receivers_share_is_added(self) -> None:
+        """What the hub adds to the fields is different for another recipient."""
+        one: list[bytes] = []
+        two: list[bytes] = []
+        for bodies, name in ((one, "a"), (two, "b")):
+            own = replace(self.update, message_id=f"msg_{name}", subject=f"w-{name}")
+            _, made = await self.attempt(200, update=own)
+            bodies += [request.body + str(request.headers).encode() for request in made.requests]
+        assert str(self.update.grant_id).encode() not in b"".join(one + two)
+        assert b"traceparent" not in b"".join(one + two)
+
+
+async def _raises(kind: type[Exception], delivery: object) -> None:
+    try:
+        await delivery  # type: ignore[misc]
+    except kind:
+        return
+    raise AssertionError(f"{kind.__name__} was not raised")
