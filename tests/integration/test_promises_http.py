@@ -215,6 +215,11 @@ async def test_the_whole_life_of_a_promise(region: Region) -> None:
         return bool(row and row["kept_at"] and row["kept_at"] <= row["due_at"])
 
     await until(shown)
+    met = await region.hub.pool.fetch("SELECT criterion, met_at FROM read.promise_criterion")
+    assert {row["criterion"] for row in met} == {
+        "training:c-101",
+        "skill:onet:2.B.1;attested_by=SUPERVISOR;times=1",
+    }
 
 
 async def finish(region: Region, enrolment: str, at: datetime, of: UUID | None = None) -> str:
