@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,3 +17,8 @@ def load(name: str) -> type[Connector] | None:
         return None
     found: type[Connector] | None = getattr(import_module(f"connectors.{name}"), "CONNECTOR", None)
     return found
+
+
+def names() -> list[str]:
+    """The connectors there are."""
+    return [part.name for part in iter_modules(__path__) if part.ispkg and load(part.name)]

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import email.utils
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import orjson
-from aiohttp import ClientError, ClientResponse, ClientSession
-from pydantic import AfterValidator, Field
+from aiohttp import ClientResponse, ClientSession
 
+from connectors.answers import WebAddress, down, reaching
 from connectors.base import (
     Connector,
     ConnectorConfig,
-    DestinationDown,
     DestinationGone,
     Receipt,
     UpdateRejected,
 )
-from connectors.outbound import PrivateAddress
 from connectors.webhook.signature import sign
 from schemas.catalog import event_types
 from services.common.consent import Disclosure
@@ -30,16 +27,8 @@ _FINAL = frozenset({413, 415, 422})
 CONTENT_TYPE = "application/cloudevents+json"
 
 
-def _web_address(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    host = rest.partition("/")[0]
-    if scheme not in ("https", "http") or not host or "@" in host:
-        raise ValueError("give an http or https address without a user name")
-    return url
-
-
 class WebhookConfig(ConnectorConfig):
-    url: Annotated[str, Field(min_length=8, max_length=2000), AfterValidator(_web_address)]
+    url: WebAddress
 
 
 class WebhookConnector(Connector):
@@ -67,17 +56,11 @@ class WebhookConnector(Connector):
 
     async def deliver(self, update: Disclosure) -> Receipt:
         body = orjson.dumps(cloud_event(update))
-        try:
+        with reaching():
             async with self._http.post(
                 self._url, data=body, headers=self._headers(update, body), allow_redirects=False
             ) as response:
                 await _read_some(response)
-        except PrivateAddress as error:
-            raise DestinationDown("private_address") from error
-        except TimeoutError as error:
-            raise DestinationDown("timeout") from error
-        except (ClientError, OSError) as error:
-            raise DestinationDown(_why(error)) from error
         return _receipt(response, self._clock())
 
     def _headers(self, update: Disclosure, body: bytes) -> dict[str, str]:
@@ -119,17 +102,6 @@ async def _read_some(response: ClientResponse) -> None:
             return
 
 
-def _why(error: BaseException) -> str:
-    """A code for what went wrong underneath."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, PrivateAddress):
-            return "private_address"
-        os_error = getattr(cause, "os_error", None)
-        cause = os_error if isinstance(os_error, PrivateAddress) else cause.__cause__
-    return "no_connection"
-
-
 def _receipt(response: ClientResponse, now: datetime) -> Receipt:
     """Success, or the error that says what to do."""
     status = response.status
@@ -139,20 +111,4 @@ def _receipt(response: ClientResponse, now: datetime) -> Receipt:
         raise DestinationGone("gone", http_status=status)
     if status in _FINAL:
         raise UpdateRejected(f"http_{status}", http_status=status)
-    wait = retry_after_s(response.headers.get("retry-after"), now)
-    raise DestinationDown(f"http_{status}", http_status=status, retry_after_s=wait)
-
-
-def retry_after_s(value: str | None, now: datetime) -> float | None:
-    """Read Retry-After: seconds or a date. What can't be read is no wish."""
-    if value is None:
-        return None
-    if value.strip().isdigit():
-        return float(value.strip()[:9])
-    try:
-        at = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=UTC)
-    return max((at - now).total_seconds(), 0.0)
+    raise down(status, response.headers, now)

@@ -34,6 +34,8 @@ CREATE TABLE IF NOT EXISTS vault.connection_secret (
     sealed bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now()
 );
+-- The key to the receiver's own system, where its connector asks for one. Sealed as well.
+ALTER TABLE vault.connection_secret ADD COLUMN IF NOT EXISTS sealed_token bytea;
 
 -- The people who have a record here. `registered_at` is null until WorkerRegistered is on the log.
 CREATE TABLE IF NOT EXISTS vault.worker (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,11 +15,12 @@ from services.common.errors import not_found
 from services.common.kafka import Position
 from services.common.postgres import Connection, Pool
 from services.common.settings import Settings
+from services.common.vault import Vault
 from services.delivery.match_store import MatchTransaction
 from services.delivery.outcomes import connection_configured
 
 KEEP_SEALED = """
-INSERT INTO vault.connection_secret (connection_id, sealed) VALUES ($1, $2)
+INSERT INTO vault.connection_secret (connection_id, sealed, sealed_token) VALUES ($1, $2, $3)
 """
 CONNECTIONS = """
 SELECT connection_id, connector, url, state, categories, purpose, version, configured_at
@@ -48,6 +50,26 @@ ORDER BY o.matched_at DESC, o.event_id LIMIT $3
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """Secrets of a connection, as they are stored."""
+
+    secret: bytes  # our own, with which we sign
+    token: bytes | None  # the receiver's, which lets us in
+
+    @classmethod
+    def of(cls, vault: Vault, connection_id: str, secret: bytes, token: str | None) -> Sealed:
+        kept = vault.seal_secret(f"{connection_id}/token", token.encode()) if token else None
+        return cls(vault.seal_secret(connection_id, secret), kept)
+
+    def opened(self, vault: Vault, connection_id: str) -> tuple[bytes, str | None]:
+        """The secret and the token as they were given."""
+        secret = vault.open_secret(connection_id, self.secret)
+        if self.token is None:
+            return secret, None
+        return secret, vault.open_secret(f"{connection_id}/token", self.token).decode()
+
+
 class Connections:
     def __init__(self, pool: Pool, producer: AIOKafkaProducer, settings: Settings) -> None:
         self._pool = pool
@@ -55,10 +77,12 @@ class Connections:
         self._settings = settings
 
     async def connect(
-        self, connection: Mapping[str, Any], sealed_secret: bytes, actor: Actor, *, at: datetime
+        self, connection: Mapping[str, Any], sealed: Sealed, actor: Actor, *, at: datetime
     ) -> Position:
-        """Keep the secret, tell the directory, and take the connection into view."""
-        await self._pool.execute(KEEP_SEALED, connection["connection_id"], sealed_secret)
+        """Keep the secrets, tell the directory, and take the connection into view."""
+        await self._pool.execute(
+            KEEP_SEALED, connection["connection_id"], sealed.secret, sealed.token
+        )
         async with self._pool.acquire() as db, db.transaction():
             return await self._configure(db, connection, actor, at)
 

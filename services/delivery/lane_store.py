@@ -113,7 +113,7 @@ INSERT INTO delivery_work.announcement (key, value, traceparent)
 SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::text[])
 """
 WAKE_ANNOUNCER = "SELECT pg_notify('delivery_announce', '')"
-SEALED = "SELECT sealed FROM vault.connection_secret WHERE connection_id = $1"
+SEALED = "SELECT sealed, sealed_token FROM vault.connection_secret WHERE connection_id = $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +185,10 @@ class LaneStore:
     def transaction(self) -> LaneTransaction:
         return LaneTransaction(self._pool, self._own)
 
-    async def sealed_secret(self, connection_id: str) -> bytes | None:
-        found: bytes | None = await self._pool.fetchval(SEALED, connection_id)
-        return found
+    async def sealed_secrets(self, connection_id: str) -> tuple[bytes, bytes | None] | None:
+        """Our own secret and the receiver's token, both sealed."""
+        row = await self._pool.fetchrow(SEALED, connection_id)
+        return None if row is None else (row["sealed"], row["sealed_token"])
 
 
 class LaneTransaction:

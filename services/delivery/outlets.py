@@ -7,6 +7,7 @@ from aiohttp import ClientSession
 from connectors import load
 from connectors.base import Connector, DestinationDown, UpdateRejected
 from services.common.vault import Vault
+from services.delivery.connections import Sealed
 from services.delivery.lane_store import Lane, LaneStore
 
 
@@ -27,11 +28,10 @@ class Outlets:
             kind = load(lane.connector)
             if kind is None:
                 raise UpdateRejected("unknown_connector")
-            sealed = await self._store.sealed_secret(lane.connection_id)
-            if sealed is None:
+            found = await self._store.sealed_secrets(lane.connection_id)
+            if found is None:
                 raise DestinationDown("no_secret")
-            secret = self._vault.open_secret(lane.connection_id, sealed)
-            self._known[key] = kind(
-                kind.config.model_validate({"url": lane.url}), secret, self._http
-            )
+            secret, token = Sealed(*found).opened(self._vault, lane.connection_id)
+            config = {"url": lane.url} | ({} if token is None else {"token": token})
+            self._known[key] = kind(kind.config.model_validate(config), secret, self._http)
         return self._known[key]

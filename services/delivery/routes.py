@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from connectors import load
+from connectors import load, names
 from connectors.webhook import new_secret, show_secret
 from services.common.access import Principal, caller
 from services.common.clock import utc_now
@@ -15,7 +15,7 @@ from services.common.emit import Actor
 from services.common.errors import FieldError, Problem
 from services.common.ids import new_id
 from services.common.vault import Vault
-from services.delivery.connections import Connections
+from services.delivery.connections import Connections, Sealed
 
 router = APIRouter(prefix="/v1/connections", tags=["connections"])
 Caller = Annotated[Principal, Depends(caller)]
@@ -42,6 +42,12 @@ class ConnectionOrder(BaseModel):
     url: Annotated[str, Field(min_length=1, max_length=2000)]
     categories: Annotated[frozenset[Category], Field(min_length=1)]
     purpose: Literal["hiring", "advancement", "training_support", "programme_outcomes"]
+    # What lets us into the system, where its connector needs that. Sealed, and never shown again.
+    token: SecretStr | None = None
+
+    @property
+    def config(self) -> dict[str, object]:
+        return {"url": self.url} | ({} if self.token is None else {"token": self.token})
 
 
 def connections(request: Request) -> Connections:
@@ -56,11 +62,19 @@ def check_config(order: ConnectionOrder) -> None:
     """Raises Problem 422 when there is no such connector, or it can't use this address."""
     kind = load(order.connector)
     if kind is None:
-        raise _invalid("connector", "there is no such connector", "Use webhook.")
+        raise _invalid("connector", "there is no such connector", f"Use {' or '.join(names())}.")
     try:
-        kind.config.model_validate({"url": order.url})
+        kind.config.model_validate(order.config)
     except ValidationError as error:
-        raise _invalid("url", error.errors()[0]["msg"], "Give an https address.") from None
+        first = error.errors(include_input=False)[0]
+        field = str(first["loc"][0])
+        raise _invalid(field, first["msg"], _FIXES.get(field, "")) from None
+
+
+_FIXES = {
+    "url": "Give the https address of your system.",
+    "token": "Give the bearer token with which your system lets us in, if the connector takes one.",
+}
 
 
 def _invalid(field: str, problem: str, fix: str) -> Problem:
@@ -88,7 +102,8 @@ async def connect(
         "configured_at": now,
     }
     vault: Vault = request.app.state.vault
-    sealed = vault.seal_secret(str(connection["connection_id"]), secret)
+    token = order.token.get_secret_value() if order.token is not None else None
+    sealed = Sealed.of(vault, str(connection["connection_id"]), secret, token)
     position = await store.connect(connection, sealed, Actor.of(who), at=now)
     return {**_shown(connection), "secret": show_secret(secret), "position": str(position)}
 
