@@ -21,6 +21,7 @@ from tests.processes import HubProcess, free_port, until
 COMMANDS = {
     "projections": ("work", "projections"),
     "delivery": ("work", "delivery"),
+    "promises": ("work", "promises"),
 }
 
 
@@ -73,7 +74,8 @@ class FaultyHub:
             "PORTAL_CONSENT_URL": self.url,
         }
         port = self.url.rpartition(":")[2]
-        serve = ("serve", "ingest", "consent", "delivery", "portal", "--port", port)
+        services = ("ingest", "consent", "delivery", "promises", "feeds", "portal")
+        serve = ("serve", *services, "--port", port)
         for name, command in {"http": serve, **COMMANDS}.items():
             log = self._folder / f"{name}.log"
             self.processes[name] = HubProcess(*command, environment=env, log=log)
