@@ -72,13 +72,14 @@ def fact_of(event: Decoded, t: Language, known: Known) -> Fact:
     fields = event.fields
     label, name, extra = _SAY.get(event.name, _other)(fields, t, known)
     by_worker = fields["actor_role"] == "WORKER"
+    who = t.gettext("You") if by_worker else known.name(fields["source"])
     day_known = fields.get("day_known", True)
     return Fact(
         event_id=event.event_id,
         kind=event.event_type.category,
         label=label,
-        name=name,
-        who=t.gettext("You") if by_worker else known.name(fields["source"]),
+        name=None if name == who else name,
+        who=who,
         at=fields["occurred_at"],
         when=t.date(fields["occurred_at"]) if day_known else t.gettext("Day not known"),
         state=_state(event, by_worker, t, known),

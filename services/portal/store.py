@@ -102,10 +102,16 @@ WHERE t.provider_id = $1 AND t.enrolled_at IS NOT NULL
 GROUP BY t.course_id, p.title ORDER BY p.title, t.course_id LIMIT 100
 """
 _DEMO = """
-SELECT w.worker_id FROM read.worker w
-LEFT JOIN read.access_grant g USING (worker_id)
+WITH told AS (
+    SELECT worker_id, count(*) FILTER (WHERE asked) AS asked, count(*) AS all_told
+    FROM (SELECT worker_id, granted_at IS NULL AND declined_at IS NULL AS asked
+          FROM read.access_request
+          UNION ALL SELECT worker_id, false FROM read.promise
+          UNION ALL SELECT worker_id, false FROM read.access_grant) AS one
+    GROUP BY worker_id)
+SELECT w.worker_id FROM read.worker w LEFT JOIN told USING (worker_id)
 WHERE w.display_name IS NOT NULL
-GROUP BY w.worker_id ORDER BY count(g.grant_id) DESC, w.worker_id LIMIT $1
+ORDER BY told.asked DESC NULLS LAST, told.all_told DESC NULLS LAST, w.worker_id LIMIT $1
 """
 
 
@@ -242,7 +248,7 @@ class ReadStore:
         return await self._rows(_COHORTS, provider_id)
 
     async def demo_people(self, limit: int) -> list[UUID]:
-        """A few people with a name, those who share most first."""
+        """A few people with a name: first who is asked to share, then who has most to show."""
         return [row[0] for row in await self._pool.fetch(_DEMO, limit)]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,13 +33,14 @@ ARGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+# For the package, not the session: Playwright has a loop running in this thread until it ends, and
+# other packages' async tests need the thread without one.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium. Without one, the tests are skipped, and say so."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if path is None:
-        print("\nNO CHROMIUM: BROWSER TESTS ARE SKIPPED. apt-get install chromium", file=sys.stderr)
-        pytest.skip("NO CHROMIUM: browser tests are skipped; apt-get install chromium")
+        pytest.skip("NO CHROMIUM: BROWSER TESTS ARE SKIPPED. apt-get install chromium")
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(executable_path=path, args=ARGS)
         yield made
@@ -104,7 +104,7 @@ class Cast:
         return people.about("SupportGiven", self.many, people.ACME, at, **own, minutes=30)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cast(
     kafka_bootstrap: str, postgres_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cast]:

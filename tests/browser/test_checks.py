@@ -280,5 +280,5 @@ def test_a_slow_phone_shows_the_page_soon(rosa: Visitor) -> None:
     print("LCP in ms on a slow phone:", painted)
 
     # Two round trips are 800 ms; the aim of 2.0 s has room for a busy machine, this for more.
-    assert 800 <= min(painted.values())
+    assert min(painted.values()) >= 800
     assert max(painted.values()) <= 4000
