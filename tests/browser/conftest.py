@@ -33,16 +33,27 @@ ARGS = [
 ]
 
 
+def _chromium() -> str | None:
+    return os.environ.get("CHROMIUM") or shutil.which("chromium")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without a Chromium, one test stands for all of them, and is skipped with one loud line."""
+    mine = [item for item in items if Path(__file__).parent in item.path.parents]
+    if _chromium() is None and mine:
+        reason = f"NO CHROMIUM: {len(mine)} BROWSER TESTS DID NOT RUN. apt-get install chromium"
+        mine[0].add_marker(pytest.mark.skip(reason=reason))
+        config.hook.pytest_deselected(items=mine[1:])
+        items[:] = [item for item in items if item not in mine[1:]]
+
+
 # For the package, not the session: Playwright has a loop running in this thread until it ends, and
 # other packages' async tests need the thread without one.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium. Without one, the tests are skipped, and say so."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if path is None:
-        pytest.skip("NO CHROMIUM: BROWSER TESTS ARE SKIPPED. apt-get install chromium")
+    """Debian's Chromium, or the one that `CHROMIUM` names."""
     with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=path, args=ARGS)
+        made = playwright.chromium.launch(executable_path=_chromium(), args=ARGS)
         yield made
         made.close()
 
