@@ -48,6 +48,10 @@ class Worker(HubProcess):
         self._command = [sys.executable, "-m", "tests.promises_process", str(self.clock)]
         self.it_is(day(0))
 
+    def slow_down(self) -> None:
+        """From the next start on: one event at a time, so that it lags."""
+        self._environment |= {"PROMISES_BATCH": "1"}
+
     def it_is(self, now: datetime) -> None:
         fresh = self.clock.with_suffix(".new")
         fresh.write_text(now.isoformat())
@@ -258,6 +262,28 @@ async def test_a_deadline_waits_for_the_end_of_the_log_as_read_after_it(
         worker.it_is(day(60))
         await until(lambda: _blocked(pool))
         assert await state(pool) == "due"
+    await until(lambda: _is(pool, "kept"))
+
+    await until(lambda: all_sent(pool))
+    assert "PromiseLapsed" not in own(await log_reader())
+
+
+async def test_a_worker_that_was_away_over_the_deadline_reads_before_it_judges(
+    worker: Worker,
+    pool: Pool,
+    tell: Tell,
+    log_reader: Callable[[], Awaitable[list[Decoded]]],
+) -> None:
+    worker.start()
+    await tell(made(), accepted(), *DONE)
+    await until(lambda: _is(pool, "due"))
+    await until(lambda: all_sent(pool))
+    worker.kill()
+
+    await tell(*(scored(9 + number / 100, 0.5) for number in range(300)), interviewed(30))
+    worker.it_is(day(60))
+    worker.slow_down()
+    worker.start()
     await until(lambda: _is(pool, "kept"))
 
     await until(lambda: all_sent(pool))

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from schemas.catalog import event_types, versions
 from services.common import codec
+from services.common.consent import NEVER_SHARED
 from services.projections.batch import fold_events
 from services.projections.declaration import STORIES
 from services.projections.intake import take_in
@@ -60,6 +61,12 @@ def test_the_catalogue_reads_a_promise_without_criteria() -> None:
     assert old.value is not None
     assert codec.decode(old.value).fields["criteria"] == []
     assert event_types()["PromiseMade"].version == 2
+
+
+def test_the_hubs_own_event_ids_do_not_leave_with_a_criterion() -> None:
+    """Two receivers could join what they hold by them."""
+    for name in ("CriterionMet", "CriterionUnmet"):
+        assert event_types()[name].fields["caused_by"].category in NEVER_SHARED
 
 
 def test_the_layout_has_a_row_per_version_of_a_pathway() -> None:
