@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from services.common import tracing
+from services.common.errors import DependencyDown
 from services.common.log import get_logger
 from services.common.settings import Settings
 from services.delivery.handlers import Gap, LogSkipped, Record, fresh, sort
@@ -25,6 +26,7 @@ from services.delivery.settings import DeliverySettings
 
 log = get_logger("match")
 TOPIC = "stories"
+_RETRY_S = 0.5
 
 
 def group_of(settings: Settings) -> str:
@@ -84,10 +86,12 @@ async def check_gap(settings: Settings, gap: Gap) -> None:
         )
 
 
-async def align(settings: Settings, store: MatchStore) -> None:
+async def align(settings: Settings, own: DeliverySettings, store: MatchStore) -> None:
     """Make the positions, and commit them as the group's offsets where they differ.
 
-    While another worker runs, the group refuses that; it was aligned when that one started.
+    While another member is there (or one that died is still believed to be), the group refuses
+    that. Offsets that are behind do no harm, for what was matched is skipped; with offsets ahead
+    nothing may start. Raises DependencyDown when they stay so.
     """
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap,
@@ -96,20 +100,34 @@ async def align(settings: Settings, store: MatchStore) -> None:
     )
     await consumer.start()
     try:
-        topic = settings.topic(TOPIC)
-        partitions = await _partitions(consumer, topic)
-        await store.make_positions(TOPIC, partitions)
-        positions = await store.positions(TOPIC)
-        wanted = {
-            TopicPartition(topic, number): OffsetAndMetadata(positions[number], "")
-            for number in partitions
-        }
-        consumer.assign(list(wanted))
-        await consumer.commit(wanted)
-    except KafkaError as error:
-        log.info("the group has members; its offsets stay", error=type(error).__name__)
+        async with asyncio.timeout(3 * own.session_timeout.total_seconds()):
+            await _align(consumer, settings.topic(TOPIC), store)
+    except TimeoutError as error:
+        raise DependencyDown(
+            "the consumer group is beyond the database's positions and has members: stop them"
+        ) from error
     finally:
         await consumer.stop()
+
+
+async def _align(consumer: AIOKafkaConsumer, topic: str, store: MatchStore) -> None:
+    numbers = await _partitions(consumer, topic)
+    await store.make_positions(TOPIC, numbers)
+    consumer.assign([TopicPartition(topic, number) for number in numbers])
+    while True:
+        positions = await store.positions(TOPIC)
+        wanted = {TopicPartition(topic, number): positions[number] for number in numbers}
+        known = {tp: await consumer.committed(tp) for tp in wanted}
+        if known == wanted:
+            return
+        try:
+            await consumer.commit({tp: OffsetAndMetadata(o, "") for tp, o in wanted.items()})
+        except KafkaError as error:
+            ahead = [tp.partition for tp, offset in known.items() if (offset or 0) > wanted[tp]]
+            log.info("the group has members", error=type(error).__name__, ahead=ahead)
+            if not ahead:
+                return
+            await asyncio.sleep(_RETRY_S)
 
 
 async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:

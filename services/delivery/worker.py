@@ -74,7 +74,7 @@ class DeliveryWorker:
             producer = await stack.enter_async_context(open_producer(settings))
             parts = await self._parts(stack, pool, producer)
             await restore(settings, pool)
-            await align(settings, parts.matches)
+            await align(settings, own, parts.matches)
             failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
             def on_crash(error: BaseException) -> None:

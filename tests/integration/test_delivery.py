@@ -75,6 +75,8 @@ async def test_only_the_recipient_category_and_purpose_of_the_grant(
         await until(lambda: settled(parties.hub.pool))
     assert [m.body["type"].rpartition(".")[2] for m in acme.messages] == ["TrainingProgressed"]
     assert not bravo.messages
+    names = await parties.hub.pool.fetch("SELECT DISTINCT recipient_id FROM delivery_work.outbox")
+    assert [row["recipient_id"] for row in names] == ["acme"]
 
 
 async def test_fields_of_categories_that_were_not_granted_are_left_out(

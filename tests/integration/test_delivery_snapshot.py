@@ -81,6 +81,7 @@ async def test_agreeing_again_sends_what_was_missed_and_nothing_twice(
         await until(lambda: matched(pool, position))
         await until(lambda: settled(pool))
         assert len(acme.messages) == 1
+        assert await pool.fetchval("SELECT count(*) FROM delivery_work.outbox") == 1
         await parties.grant(token, "acme")
         sent.append((await parties.progressed(ana, 2))[0])
         await until(lambda: came(acme, 3))
