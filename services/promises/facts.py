@@ -10,7 +10,7 @@ from uuid import UUID
 
 from services.common.codec import Decoded, schema_id_of, writer_of
 from services.common.consent import plain_value
-from services.common.emit import HUB
+from services.common.emit import SYSTEM
 from services.promises.moments import Moment
 
 _AGREEMENT = frozenset({"PromiseMade", "PromiseAccepted", "PromiseDeclined"})
@@ -52,8 +52,8 @@ def is_read(value: bytes) -> bool:
 
 
 def is_own(event: Decoded) -> bool:
-    """Whether this service wrote it."""
-    return event.name in _OWN and event.fields["source"] == HUB
+    """Whether this service wrote it: nobody's key acts as the system."""
+    return event.name in _OWN and event.fields["actor_role"] == SYSTEM.role
 
 
 def fact_of(event: Decoded) -> Fact:

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.common.codec import decode
+from services.common.emit import HUB, SYSTEM, Actor, about_worker
 from services.promises.criteria import criterion_of
-from services.promises.facts import Fact
+from services.promises.facts import Fact, is_own
 from services.promises.moments import Time
 from services.promises.standing import Standing, promises_in, standing
 from services.promises.taking_in import Book
@@ -171,6 +172,17 @@ def test_a_promise_without_criteria_stands_as_its_author_says() -> None:
     assert stands(*told, until=day(999)).state == "due"
     told.append({"name": "PromiseKept", "at": 20, "promise_id": "p-1"})
     assert stands(*told, until=day(999)).state == "kept"
+
+
+def test_what_an_operator_says_of_a_promise_is_told_and_not_our_own() -> None:
+    own = {"promise_id": "p-1", "due_at": day(39)}
+    told, said = (
+        about_worker("PromiseDue", UUID(int=1), ANA, actor, at=day(9), **own)
+        for actor in (Actor("OPERATOR", "promises", HUB), SYSTEM)
+    )
+
+    assert not is_own(decode(told.value))
+    assert is_own(decode(said.value))
 
 
 class Following:
