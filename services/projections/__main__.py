@@ -1,24 +1,35 @@
-"""Runs the projections worker: `python -m services.projections`."""
+"""Runs the projections worker: `python -m services.projections`.
+
+`python -m services.projections rebuild` makes the tables again, empty, before it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 
 import uvloop
 
 from services.common import log, tracing
-from services.common.postgres import Pool, apply_sql
+from services.common.postgres import Pool, open_pool
 from services.common.settings import Settings
 from services.projections.projections import PROJECTIONS
 from services.projections.settings import ProjectionsSettings
-from services.projections.sql import schema_ddl
+from services.projections.store import create, drop
 from services.projections.worker import ProjectionsWorker
 
 
 async def initialise(pool: Pool) -> None:
-    """Create the tables of the read model where they are missing."""
-    await apply_sql(pool, schema_ddl(ProjectionsSettings().read_schema, PROJECTIONS))
+    """Create the tables of the read model where they are missing. Raises ReadModelChanged."""
+    await create(pool, ProjectionsSettings().read_schema, PROJECTIONS)
+
+
+async def rebuild() -> None:
+    """Drop the tables and their positions; running workers fill them again from the log."""
+    async with open_pool(Settings(), most=1) as pool:
+        await drop(pool, ProjectionsSettings().read_schema)
+        await initialise(pool)
 
 
 async def main() -> None:
@@ -37,4 +48,7 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    run()
+    if sys.argv[1:] == ["rebuild"]:
+        asyncio.run(rebuild())
+    else:
+        run()

@@ -99,16 +99,21 @@ def schema_ddl(schema: str, projections: Iterable[type[Projection]]) -> str:
     return "\n".join(parts)
 
 
+MADE_FROM = "SELECT fingerprint FROM {schema}.declaration"
+REMEMBER_DECLARATION = "INSERT INTO {schema}.declaration VALUES ($1) ON CONFLICT DO NOTHING"
+DROP = "DROP SCHEMA IF EXISTS {schema} CASCADE"
+
+
 def fingerprint(projections: Iterable[type[Projection]]) -> str:
     """Changes when the tables of another declaration would hold something else."""
-    parts = [table_ddl("read", layout_of(projection)) for projection in projections]
-    parts += [merge(layout_of(projection), "read") for projection in projections]
-    parts += [
-        f"{name}.{column} {[str(field) for field in declared.fields]} {declared.where}"
-        for projection in projections
-        for name in [projection.table]
-        for column, declared in projection.columns.items()
-    ]
+    parts = []
+    for layout in map(layout_of, projections):
+        parts.append(f"{layout.table} {dict(layout.projection.key.fields)}")
+        for column in layout.columns:
+            declared = column.merge
+            fields = ", ".join(map(str, declared.fields))
+            kind = type(declared).__name__
+            parts.append(f"{column.name} {column.type.sql} {kind} {fields} {declared.where}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -10,15 +10,25 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from services.common.errors import DependencyDown, RetryableError
-from services.common.postgres import AWAY, Connection
+from services.common.errors import DependencyDown, RetryableError, TerminalError
+from services.common.postgres import AWAY, Connection, Pool, apply_sql
 from services.common.settings import Settings
 from services.projections.batch import Batch, Folded, Span, fold_events
 from services.projections.declaration import STREAMS, Projection
 from services.projections.events import Events
 from services.projections.intake import Parked, Partition
 from services.projections.layout import Layout, layout_of
-from services.projections.sql import log_staging_ddl, merge, sift, staging_ddl
+from services.projections.sql import (
+    DROP,
+    MADE_FROM,
+    REMEMBER_DECLARATION,
+    fingerprint,
+    log_staging_ddl,
+    merge,
+    schema_ddl,
+    sift,
+    staging_ddl,
+)
 
 # Safe to lose: a commit that a crash takes back takes its position along, and is done again.
 _SESSION = {
@@ -69,6 +79,29 @@ class StalePosition(RetryableError):
     Another consumer owns the partition now, or an operator has replayed what was parked. Read the
     positions again and go on from there.
     """
+
+
+class ReadModelChanged(TerminalError):
+    """The tables were made from another declaration and would hold something else now."""
+
+
+async def create(pool: Pool, schema: str, projections: Sequence[type[Projection]]) -> None:
+    """Create the tables that are missing. Raises ReadModelChanged."""
+    wanted = fingerprint(projections)
+    if await pool.fetchval("SELECT to_regclass($1)", f"{schema}.declaration") is not None:
+        made_from = await pool.fetchval(MADE_FROM.format(schema=schema))
+        if made_from not in (None, wanted):
+            raise ReadModelChanged(
+                f"the tables in {schema} were made from another declaration; "
+                "`python -m services.projections rebuild` makes them again from the log"
+            )
+    await apply_sql(pool, schema_ddl(schema, projections))
+    await pool.execute(REMEMBER_DECLARATION.format(schema=schema), wanted)
+
+
+async def drop(pool: Pool, schema: str) -> None:
+    """Drop the read model with its positions; the log makes it again."""
+    await pool.execute(DROP.format(schema=schema))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,21 @@ from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from services.common.postgres import open_pool
 from services.common.settings import Settings
 from services.projections.batch import Batch, make_batch
 from services.projections.declaration import Projection
 from services.projections.intake import Records
 from services.projections.projections import PROJECTIONS, Training
 from services.projections.sql import schema_ddl
-from services.projections.store import ReadModelStore, StalePosition, open_store
+from services.projections.store import (
+    ReadModelChanged,
+    ReadModelStore,
+    StalePosition,
+    create,
+    drop,
+    open_store,
+)
 from tests.conftest import _with_database
 from tests.projection_kit import (
     NOON,
@@ -261,6 +269,16 @@ async def test_a_batch_made_before_somebody_was_parked_is_made_again(
         with pytest.raises(StalePosition):
             await store.apply(ahead)
         assert await rows_of(store, "story") == 0
+
+
+async def test_tables_of_another_declaration_are_not_used(own_settings: Settings) -> None:
+    async with open_pool(own_settings, most=1) as pool:
+        await create(pool, "other", PROJECTIONS)
+        await create(pool, "other", PROJECTIONS)
+        with pytest.raises(ReadModelChanged, match="rebuild"):
+            await create(pool, "other", DECLARED)
+        await drop(pool, "other")
+        await create(pool, "other", DECLARED)
 
 
 async def test_training_reads_like_a_life(own_settings: Settings) -> None:
