@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI
 from services.common.access import Role, issue_key
 from services.common.http import HttpService
 from services.common.postgres import Pool, apply_schema, open_pool
-from services.ingest import accounts, imports, routes, xapi
+from services.ingest import accounts, imports, routes, scim, xapi
 from services.ingest.account_store import AccountStore
 from services.ingest.limits import RateLimit
 from services.ingest.settings import IngestSettings
@@ -23,6 +23,7 @@ async def initialise(pool: Pool) -> None:
     await apply_schema(pool, "services.ingest")
     await imports.initialise(pool)
     await xapi.initialise(pool)
+    await scim.initialise(pool)
 
 
 async def bootstrap_operator(pool: Pool) -> str:
@@ -42,7 +43,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             state.settings, state.pool, state.vault, state.keyring, own, work=work
         )
         try:
-            async with imports.running(app, state.writer):
+            async with imports.running(app, state.writer), scim.running(app, state.writer):
                 yield
         finally:
             await state.writer.close()
@@ -57,8 +58,8 @@ def run() -> None:
 
 def service() -> HttpService:
     router = APIRouter()
-    for part in (routes, accounts, imports, xapi):
+    for part in (routes, accounts, imports, xapi, scim):
         router.include_router(part.router)
     limits = {"/v1/events": IngestSettings().body_bytes}
-    limits |= imports.body_bytes() | xapi.body_bytes()
+    limits |= imports.body_bytes() | xapi.body_bytes() | scim.body_bytes()
     return HttpService("ingest", router=router, lifespan=lifespan, body_bytes=limits)
