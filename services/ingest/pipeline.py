@@ -83,8 +83,10 @@ class Pipeline:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self) -> None:
-        while group := self._next_group():
-            flight = Flight(group)
+        while self._waiting:
+            if len(self._landing) >= self._settings.flights:
+                await asyncio.wait(self._landing, return_when=asyncio.FIRST_COMPLETED)
+            flight = Flight(self._next_group())
             try:
                 await self._take_off(flight)
             except Exception as error:  # noqa: BLE001 - told to every caller of the group

@@ -23,6 +23,8 @@ class IngestSettings(BaseSettings):
     hold: timedelta = timedelta(seconds=15)
     # Requests that arrive together are written together, up to so many events.
     flush_events: PositiveInt = 2_000
+    # So many such groups may wait for the log at once; more arrive together meanwhile.
+    flights: PositiveInt = 2
     # Events under way or waiting, over which new ones are sent away with 503.
     queue_events: PositiveInt = 20_000
     # Per key. An event costs one, a request at least one.
