@@ -6,13 +6,14 @@ from uuid import UUID
 
 from starlette.responses import RedirectResponse, Response
 
-from services.common.access import Role
+from services.common.access import Principal, Role
 from services.common.clock import utc_now
 from services.common.errors import not_found, unavailable
 from services.common.vault import Place, Redacted
-from services.portal.web import LOGIN_COOKIE, Visit
+from services.portal.web import HOME, LOGIN_COOKIE, Visit
 
 DEMO_PEOPLE = 8
+DEMO_OPERATOR = "demo-operator"
 
 
 async def help_page(visit: Visit) -> Response:
@@ -22,26 +23,26 @@ async def help_page(visit: Visit) -> Response:
 
 async def sign_in_page(visit: Visit) -> Response:
     if visit.session is not None:
-        return visit.go("/me")
+        return visit.go(visit.home)
     return visit.render("sign_in.html", code="", error=None)
 
 
 async def sign_in(visit: Visit) -> Response:
-    """Take a claim code that an organisation gave, or a worker's own key."""
+    """Take a claim code that an organisation gave, or the key of a worker or an organisation."""
     form = await visit.form()
     code = form.get("code", "").strip()
     key = code if code.startswith("tl_") else await _claimed(visit, code)
-    worker_id = await _worker_of(visit, key) if key else None
-    if worker_id is None:
+    who = await _owner_of(visit, key) if key else None
+    if who is None:
         empty = visit.t.gettext("Type your code.")
         unknown = visit.t.gettext("We do not know this code. Check each letter and try again.")
         error = unknown if code else empty
         return visit.render("sign_in.html", status=422, code=code, error=error)
     remember = form.get("remember") == "yes"
     if key == code:
-        return await _start(visit, visit.go("/me"), worker_id, remember=remember)
+        return await _start(visit, visit.go(HOME[who.role]), who, remember=remember)
     # A code works once: from now on the person signs in with this key, so it is shown.
-    return await _start(visit, visit.render("key.html", key=key), worker_id, remember=remember)
+    return await _start(visit, visit.render("key.html", key=key), who, remember=remember)
 
 
 async def nowhere(visit: Visit) -> Response:
@@ -49,10 +50,10 @@ async def nowhere(visit: Visit) -> Response:
     raise not_found("page")
 
 
-async def _worker_of(visit: Visit, key: str) -> UUID | None:
-    """Whose key it is, or None when it is not a worker's."""
-    found = await visit.state.keys.principal(key)
-    return found.worker_id if found is not None and found.role is Role.WORKER else None
+async def _owner_of(visit: Visit, key: str) -> Principal | None:
+    """Whose key it is, or None when it is no good or there are no pages for the role."""
+    found: Principal | None = await visit.state.keys.principal(key)
+    return found if found is not None and found.role in HOME else None
 
 
 async def _claimed(visit: Visit, code: str) -> str | None:
@@ -66,11 +67,11 @@ async def _claimed(visit: Visit, code: str) -> str | None:
     return str(answer.json()["token"]) if answer.is_success else None
 
 
-async def _start(visit: Visit, response: Response, worker_id: UUID, *, remember: bool) -> Response:
+async def _start(visit: Visit, response: Response, who: Principal, *, remember: bool) -> Response:
     """Begin a log-in: the response sets its cookie."""
     settings = visit.portal.settings
     lasts = settings.remembered_session if remember else settings.session
-    token = await visit.portal.sessions.start(worker_id, lasts, now=utc_now())
+    token = await visit.portal.sessions.start(who.role, who.subject, lasts, now=utc_now())
     kept_s = int(lasts.total_seconds()) if remember else None
     visit.set_cookie(response, LOGIN_COOKIE, token, lasts_s=kept_s)
     return response
@@ -94,14 +95,18 @@ async def demo_page(visit: Visit) -> Response:
 
 
 async def demo_sign_in(visit: Visit) -> Response:
-    """Sign in as one of the people that the demo page lists."""
+    """Sign in as one of the people that the demo page lists, or as the operator."""
     _demo_only(visit)
     form = await visit.form()
+    if form.get("role") == Role.OPERATOR:
+        operator = Principal(Role.OPERATOR, DEMO_OPERATOR, "")
+        return await _start(visit, visit.go(HOME[operator.role]), operator, remember=False)
     known = {str(one): one for one in await visit.portal.store.demo_people(DEMO_PEOPLE)}
     worker_id = known.get(form.get("worker_id", ""))
     if worker_id is None:
         raise not_found("demo person")
-    return await _start(visit, visit.go("/me"), worker_id, remember=False)
+    who = Principal(Role.WORKER, str(worker_id), "")
+    return await _start(visit, visit.go("/me"), who, remember=False)
 
 
 def _demo_only(visit: Visit) -> None:

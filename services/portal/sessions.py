@@ -1,7 +1,7 @@
-"""Log-ins of workers: a random number in a cookie, of which only the hash is stored.
+"""Log-ins of workers and organisations: a random number in a cookie, stored as its hash alone.
 
 Each log-in has an access key of its own, sealed, with which the portal speaks to the other
-services for this worker. It is revoked when the log-in ends.
+services for this person or organisation. It is revoked when the log-in ends.
 """
 
 from __future__ import annotations
@@ -19,21 +19,29 @@ from services.common.vault import Vault
 
 _SEAL = "portal.session"
 _END_OLD = """
-WITH old AS (DELETE FROM portal_work.session WHERE expires_at <= $1 RETURNING key_id)
+WITH old AS (DELETE FROM portal_work.login WHERE expires_at <= $1 RETURNING key_id)
 UPDATE vault.access_key SET revoked_at = $1 WHERE key_id IN (SELECT key_id FROM old)
 """
 _END = """
-WITH ended AS (DELETE FROM portal_work.session WHERE token_sha256 = $1 RETURNING key_id)
+WITH ended AS (DELETE FROM portal_work.login WHERE token_sha256 = $1 RETURNING key_id)
 UPDATE vault.access_key SET revoked_at = $2 WHERE key_id IN (SELECT key_id FROM ended)
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One worker at one browser."""
+    """One worker, or one organisation in a role, at one browser."""
 
-    worker_id: UUID
+    role: Role
+    subject: str  # the worker's id as text, or the organisation's id
     bearer: str  # the access key of this log-in
+
+    @property
+    def worker_id(self) -> UUID:
+        """Raises ValueError when this is not a worker's log-in."""
+        if self.role is not Role.WORKER:
+            raise ValueError(f"a log-in as {self.role} has no worker")
+        return UUID(self.subject)
 
 
 class Sessions:
@@ -43,16 +51,17 @@ class Sessions:
         self._pool = pool
         self._vault = vault
 
-    async def start(self, worker_id: UUID, lasts: timedelta, *, now: datetime) -> str:
+    async def start(self, role: Role, subject: str, lasts: timedelta, *, now: datetime) -> str:
         """Make a log-in and answer the cookie's value. Those that have run out end."""
         await self._pool.execute(_END_OLD, now)
         token = secrets.token_urlsafe(32)
-        key = await issue_key(self._pool, Role.WORKER, str(worker_id))
+        key = await issue_key(self._pool, role, subject)
         await self._pool.execute(
-            "INSERT INTO portal_work.session (token_sha256, worker_id, key_id, sealed_key,"
-            " expires_at) VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO portal_work.login (token_sha256, role, subject, key_id,"
+            " sealed_key, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
             hash_of(token),
-            worker_id,
+            role.value,
+            subject,
             key.split("_")[1],
             self._vault.seal_secret(_SEAL, key.encode()),
             now + lasts,
@@ -62,7 +71,7 @@ class Sessions:
     async def find(self, token: str, *, now: datetime) -> Session | None:
         """The log-in that the cookie names, while it lasts."""
         row = await self._pool.fetchrow(
-            "SELECT worker_id, sealed_key FROM portal_work.session"
+            "SELECT role, subject, sealed_key FROM portal_work.login"
             " WHERE token_sha256 = $1 AND expires_at > $2",
             hash_of(token),
             now,
@@ -70,7 +79,7 @@ class Sessions:
         if row is None:
             return None
         key = self._vault.open_secret(_SEAL, row["sealed_key"]).decode()
-        return Session(row["worker_id"], key)
+        return Session(Role(row["role"]), row["subject"], key)
 
     async def end(self, token: str, *, now: datetime) -> None:
         """End the log-in and its access key. An unknown one is ended already."""

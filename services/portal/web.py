@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from services.common.access import Role
 from services.common.clock import utc_now
 from services.common.errors import Problem, RetryableError
 from services.common.log import get_logger
@@ -37,6 +38,8 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
     "Cache-Control": "no-store",
 }
+# The first page of each role that may sign in.
+HOME = {Role.WORKER: "/me", Role.OPERATOR: "/flow"}
 Handler = Callable[["Visit"], Awaitable[Response]]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -76,6 +79,15 @@ class Visit:
         """The log-in, on a page that needs one."""
         assert self.session is not None
         return self.session
+
+    @property
+    def home(self) -> str:
+        """The first page of who is signed in, or the front page."""
+        return "/" if self.session is None else HOME[self.session.role]
+
+    @property
+    def is_worker(self) -> bool:
+        return self.session is not None and self.session.role is Role.WORKER
 
     @property
     def is_secure(self) -> bool:
@@ -159,22 +171,29 @@ def environment() -> Environment:
 
 def page(handler: Handler) -> Endpoint:
     """A page for anyone."""
-    return _endpoint(handler, needs_login=False)
+    return _endpoint(handler, None)
 
 
 def worker_page(handler: Handler) -> Endpoint:
-    """A page for a signed-in worker; others are sent to the sign-in page."""
-    return _endpoint(handler, needs_login=True)
+    """A page for a signed-in worker."""
+    return role_page(handler, Role.WORKER)
 
 
-def _endpoint(handler: Handler, *, needs_login: bool) -> Endpoint:
+def role_page(handler: Handler, role: Role) -> Endpoint:
+    """A page for one role: the others get 403, and who is not signed in goes to sign in."""
+    return _endpoint(handler, role)
+
+
+def _endpoint(handler: Handler, role: Role | None) -> Endpoint:
     @functools.wraps(handler)
     async def endpoint(request: Request) -> Response:
         visit = Visit(request)
         try:
             await visit.find_session()
-            if needs_login and visit.session is None:
+            if role is not None and visit.session is None:
                 response = visit.go("/sign-in")
+            elif role is not None and visit.signed_in.role is not role:
+                raise Problem(403, "other-role", "You are signed in as somebody else.")
             else:
                 response = await handler(visit)
         except (RetryableError, KafkaError, httpx.TransportError, *AWAY) as error:

@@ -93,14 +93,14 @@ async def test_a_log_in_is_remembered_for_30_days_only_when_ticked(hub: Hub, ros
 
     cookie = next(c for c in answer.headers.get_list("set-cookie") if c.startswith("tl_login="))
     assert f"Max-Age={30 * 24 * 3600}" in cookie
-    lasts = "SELECT expires_at - created_at FROM portal_work.session"
+    lasts = "SELECT expires_at - created_at FROM portal_work.login"
     assert abs(await hub.pool.fetchval(lasts) - timedelta(days=30)) < timedelta(minutes=1)
 
 
 async def test_only_hashes_and_sealed_keys_are_stored(hub: Hub, rosa: UUID) -> None:
     await sign_in(hub, rosa)
 
-    row = await hub.pool.fetchrow("SELECT * FROM portal_work.session")
+    row = await hub.pool.fetchrow("SELECT * FROM portal_work.login")
     token = hub.http.cookies["tl_login"]
     assert len(token) >= 43  # 256 bits
     assert token.encode() not in b"".join(v for v in row.values() if isinstance(v, bytes))
@@ -150,13 +150,13 @@ async def test_signing_out_ends_the_log_in_and_its_key(hub: Hub, rosa: UUID) -> 
 
 async def test_a_log_in_that_has_run_out_is_over(hub: Hub, rosa: UUID, settings: Settings) -> None:
     sessions = Sessions(hub.pool, Vault.open(settings.vault_dir))
-    token = await sessions.start(rosa, timedelta(minutes=5), now=utc_now())
+    token = await sessions.start(Role.WORKER, str(rosa), timedelta(minutes=5), now=utc_now())
 
     assert await sessions.find(token, now=utc_now()) is not None
     later = utc_now() + timedelta(minutes=5)
     assert await sessions.find(token, now=later) is None
-    await sessions.start(rosa, timedelta(minutes=5), now=later)
-    assert await hub.pool.fetchval("SELECT count(*) FROM portal_work.session") == 1
+    await sessions.start(Role.WORKER, str(rosa), timedelta(minutes=5), now=later)
+    assert await hub.pool.fetchval("SELECT count(*) FROM portal_work.login") == 1
 
 
 async def test_somebody_elses_grant_is_not_there(hub: Hub, rosa: UUID) -> None:
