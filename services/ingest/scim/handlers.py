@@ -94,12 +94,13 @@ def _events(before: Person | None, after: Person | None, moment: Moment) -> Iter
 
 
 def _registered(person: Person, moment: Moment) -> Item:
-    name = person.user.get("displayName") or (person.user.get("name") or {}).get("formatted")
+    name = person.user.get("displayName") or (person.user.get("name") or {}).get("formatted") or ""
+    name = "".join(letter for letter in name if ord(letter) >= 32).strip()[:2000]
     return {
         "type": "WorkerRegistered",
         "occurred_at": moment.at.isoformat(),
         "source_record_id": person.record_id,
-        "display_name": name[:2000] if isinstance(name, str) and name.strip() else None,
+        "display_name": name or None,
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from scim2_models import (
     AuthenticationScheme,
     Bulk,
@@ -10,13 +12,16 @@ from scim2_models import (
     ETag,
     Filter,
     Patch,
+    Resource,
     ResourceType,
+    ResponseParameters,
     ScimPolicy,
     ScimProvider,
     ServiceProviderConfig,
     Sort,
     User,
 )
+from scim2_server.responses import ScimResponse
 from scim2_server.service import ScimService
 
 MOST_RESULTS = 200  # on a page
@@ -40,8 +45,21 @@ HrUser = User[EnterpriseUser]
 _TOLERANT = ScimPolicy(unknown=ScimPolicy.Unknown.ignore)
 
 
+class Service(ScimService):
+    def patch_response(
+        self,
+        base_url: str,
+        resource: Resource[Any],
+        response_parameters: ResponseParameters[Any],
+    ) -> ScimResponse:
+        """200 with the user rather than 204, either of which RFC 7644, 3.5.2 allows: some clients
+        wait for the body.
+        """
+        return self.replacement_response(base_url, resource, response_parameters)
+
+
 def scim_service() -> ScimService:
-    return ScimService(
+    return Service(
         ScimProvider(
             models=[User, EnterpriseUser],
             resource_types=[ResourceType.from_resource(HrUser)],

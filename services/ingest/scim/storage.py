@@ -174,7 +174,7 @@ class OrganizationStorage(AsyncScimStorage):
     def _names(self, user: Mapping[str, Any]) -> Names:
         """Raises InvalidValueException."""
         name, external_id = str(user.get("userName") or ""), str(user.get("externalId") or "")
-        if not name.strip() or max(len(name), len(external_id)) > _LONGEST_NAME:
+        if not name.strip() or any(not _is_name(text) for text in (name, external_id)):
             detail = f"userName is needed; it and externalId have up to {_LONGEST_NAME} letters"
             raise InvalidValueException(detail=detail)
         outer = self._index("external_id", external_id) if external_id else None
@@ -204,6 +204,10 @@ class OrganizationStorage(AsyncScimStorage):
     async def _resources(self, rows: list[Row]) -> list[Resource[Any]]:
         people = await self._sealing.opened(rows)
         return [_resource(row, people[row.id]) for row in rows if row.id in people]
+
+
+def _is_name(text: str) -> bool:
+    return len(text) <= _LONGEST_NAME and all(ord(letter) >= 32 for letter in text)
 
 
 def _uuid(text: str) -> UUID:
