@@ -55,14 +55,17 @@ def draft(
     item: Item, author: Author, vault: Vault, at: datetime, ahead: timedelta
 ) -> Draft | ItemResult:
     """The event ready for the pipeline, or why it is refused. `at` is when it came in."""
-    if isinstance(item, Mapping) and author.principal.role is Role.WORKER:
-        item = {"worker_id": author.principal.subject, **item}
+    principal = author.principal
+    if refusal := _not_for(_type_of(item), principal.role):
+        return ItemResult(Status.FORBIDDEN, errors=(refusal,))
+    if isinstance(item, Mapping) and principal.role is Role.WORKER:
+        item = {"worker_id": principal.subject, **item}
     model = item if isinstance(item, EdgeEvent) else validated(item)
     if isinstance(model, ItemResult):
         return model
-    if refusal := _forbidden(model, author.principal):
+    if refusal := _for_another(model, principal):
         return ItemResult(Status.FORBIDDEN, errors=(refusal,))
-    if errors := tuple(_impossible(model, author.principal, at, ahead)):
+    if errors := tuple(_impossible(model, principal, at, ahead)):
         return ItemResult(Status.INVALID, errors=errors)
     source = author.actor.source
     made = Draft(
@@ -131,12 +134,25 @@ def _invalid(*errors: FieldError) -> ItemResult:
     return ItemResult(Status.INVALID, errors=errors)
 
 
-def _forbidden(model: EdgeEvent, principal: Principal) -> FieldError | None:
-    """Why this caller may not say this, or None."""
+def _type_of(item: object) -> str | None:
+    """The event type, when the item names one that there is."""
+    if isinstance(item, EdgeEvent):
+        return item.event_type
+    name = item.get("type") if isinstance(item, Mapping) else None
+    return name if isinstance(name, str) and name in MODELS else None
+
+
+def _not_for(name: str | None, role: Role) -> FieldError | None:
+    """Why this role may not author this type, or None."""
+    if name is None or may_author(role, name):
+        return None
+    allowed = ", ".join(sorted(MATRIX[name])) or "the hub itself, through its own calls"
+    return FieldError("type", f"{role.value} may not author {name}", f"Reserved for {allowed}.")
+
+
+def _for_another(model: EdgeEvent, principal: Principal) -> FieldError | None:
+    """Why this caller may not say this of that organisation or person, or None."""
     name, role = model.event_type, principal.role
-    if not may_author(role, name):
-        allowed = ", ".join(sorted(MATRIX[name])) or "the hub itself, through its own calls"
-        return FieldError("type", f"{role.value} may not author {name}", f"Reserved for {allowed}.")
     if role is Role.WORKER:
         return _about_somebody_else(model, principal)
     field = SPEAKS_FOR.get(name)
