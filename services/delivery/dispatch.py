@@ -47,6 +47,7 @@ class Dispatcher:
         self._under_way: dict[UUID, Lane] = {}  # by lease
         self._stopping = False
         self._writing = False
+        self._full = False
         self._results: asyncio.Queue[tuple[list[Written], Release]] = asyncio.Queue()
 
     def wake(self, _payload: str = "") -> None:
@@ -86,29 +87,35 @@ class Dispatcher:
             await self._due.wait()
 
     async def _lease(self, tasks: asyncio.TaskGroup, room: int) -> bool:
-        """Take lanes that are due and begin to send; False when there were none."""
+        """Take lanes that are due and begin to send; True when there may be more."""
         begun = asyncio.get_running_loop().time()
         busy = Counter(lane.connection_id for lane in self._under_way.values())
         async with self._store.transaction() as tx:
             lanes = await tx.lease(busy, room)
             now = self._clock()
             refused: list[Written] = []
-            idle: list[Release] = []
+            left: list[Release] = []
             for lane in lanes:
                 lane.deadline = begun + self._own.lease.total_seconds()
                 writes, release = self._outcomes.screen(lane, now)
                 refused += writes
-                idle += [release] if release else []
+                left += [release] if release else []
             ready = [lane for lane in lanes if lane.rows]
             if ready:
                 await tx.number(ready)
-            if refused or idle:
-                await tx.write(refused, idle)
+            more = bool(left) and await tx.write(refused, left)
             # Known before the commit, so that no withdrawal after it goes unheard.
             self._under_way |= {lane.lease: lane for lane in ready}
         for lane in ready:
             tasks.create_task(self._serve(lane))
-        return bool(lanes)
+        self._full = self._has_no_room()
+        return more or len(lanes) == room
+
+    def _has_no_room(self) -> bool:
+        """Whether lanes may be due that were not leased, because others are under way."""
+        busy = Counter(lane.connection_id for lane in self._under_way.values())
+        most = max(busy.values(), default=0)
+        return most >= self._own.lanes_per_connection or busy.total() >= self._own.lanes_under_way
 
     async def _serve(self, lane: Lane) -> None:
         """Send a lane's rows one after the other, up to the first that does not get through."""
@@ -124,7 +131,8 @@ class Dispatcher:
         finally:
             del self._under_way[lane.lease]
             self._results.put_nowait((written, release or released(lane)))
-            self.wake()
+            if self._full or self._stopping:
+                self.wake()
 
     async def _attempt(self, lane: Lane, row: Row) -> tuple[Written | None, Release | None]:
         """Decide once more and send. Answers what to write down, and whether the lane must stop."""
@@ -219,11 +227,12 @@ class Dispatcher:
             written = [w for writes, _ in batch for w in writes]
             releases = [release for _, release in batch]
             async with self._store.transaction() as tx:
-                await tx.write(written, releases)
+                more = await tx.write(written, releases)
                 gone = [r.connection_id for r in releases if r.gone]
                 if gone:
                     now = self._clock()
                     off = await tx.switch_off(gone)
                     await tx.announce([(switched_off(row, now), None) for row in off])
             self._writing = False
-            self.wake()
+            if more or self._stopping:
+                self.wake()

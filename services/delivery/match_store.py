@@ -107,10 +107,14 @@ WITH added AS (
     ORDER BY c.connection_id, e.event_id, e.log_offset
     ON CONFLICT (connection_id, event_id) DO NOTHING
     RETURNING connection_id, worker_id, recipient_id
+), lanes AS (
+    INSERT INTO delivery_work.lane (connection_id, worker_id, recipient_id, pending)
+    SELECT connection_id, worker_id, recipient_id, count(*) FROM added
+    GROUP BY 1, 2, 3 ORDER BY 1, 2
+    ON CONFLICT (connection_id, worker_id) DO UPDATE SET pending = lane.pending + excluded.pending
+    RETURNING pending
 )
-INSERT INTO delivery_work.lane (connection_id, worker_id, recipient_id, pending)
-SELECT connection_id, worker_id, recipient_id, count(*) FROM added GROUP BY 1, 2, 3 ORDER BY 1, 2
-ON CONFLICT (connection_id, worker_id) DO UPDATE SET pending = lane.pending + excluded.pending
+SELECT pg_notify('delivery_due', '') WHERE EXISTS (SELECT FROM lanes)
 """
 
 CONNECTION = """
@@ -201,11 +205,11 @@ class MatchTransaction:
             await self.connection.execute(SNAPSHOTS_OF_GRANTS, added)
             await self.connection.execute(WAKE_SNAPSHOTS)
 
-    async def match(self, candidates: Sequence[Candidate]) -> bool:
+    async def match(self, candidates: Sequence[Candidate]) -> None:
         """Put what a live grant and a connection cover into the outbox, in log order."""
         if not candidates:
-            return False
-        done = await self.connection.execute(
+            return
+        await self.connection.execute(
             MATCH,
             [c.event_id for c in candidates],
             [c.worker_id for c in candidates],
@@ -215,10 +219,6 @@ class MatchTransaction:
             [c.record.value for c in candidates],
             [c.record.traceparent for c in candidates],
         )
-        if done == "INSERT 0 0":
-            return False
-        await self.connection.execute(WAKE)
-        return True
 
     async def configure(self, fields: Mapping[str, Any]) -> None:
         """Take a connection's configuration, if it is newer than the one known.

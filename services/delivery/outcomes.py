@@ -33,7 +33,7 @@ class Outcomes:
     def screen(self, lane: Lane, now: datetime) -> tuple[list[Written], Release | None]:
         """Decide on each row of a lane: keep what may go, in order, and number it.
 
-        Answers the refusals, and how to give the lane back when nothing is left to send.
+        Answers the refusals, and how to leave the lane; None when there is nothing to write.
         """
         if not lane.rows:
             log.error("a lane says that it has rows, and has none", connection=lane.connection_id)
@@ -56,7 +56,8 @@ class Outcomes:
         postponed = len(kept) + len(refused) < len(lane.rows)
         lane.rows, lane.last_sequence = kept, last
         if kept:
-            return refused, None
+            held = Release(lane.connection_id, lane.worker_id, None)
+            return refused, held if refused else None
         return refused, released(lane, next_at=now + _CLOCKS if postponed else None)
 
     def _refused(self, lane: Lane, row: Row, denied: Denied, now: datetime) -> Written:

@@ -70,7 +70,7 @@ class DeliveryWorker:
         """Raises the first error of any part."""
         settings, own = self._settings, self._own
         async with AsyncExitStack() as stack:
-            pool = await stack.enter_async_context(open_pool(settings, most=12))
+            pool = await stack.enter_async_context(open_pool(settings, most=12, working_state=True))
             producer = await stack.enter_async_context(open_producer(settings))
             parts = await self._parts(stack, pool, producer)
             await restore(settings, pool)
