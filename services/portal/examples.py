@@ -1,0 +1,144 @@
+"""An example of every event type, made from its fields: always the same, and always valid."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from schemas.catalog import EventType, FieldType
+
+_NAMES: Final = UUID("6f1d3c1e-5d0b-4c1f-9a86-0c6a1a4f2b77")
+_WHEN: Final = "2026-05-04T09:30:00Z"
+_ALTERNATIVES: Final = re.compile(r"\^\((\w+)(?:\|\w+)*\)\$")
+# Real-looking values, the more particular first: the first that a field's pattern takes is used.
+_CODES: Final = (
+    *("53-7051.00", "52.0203", "USD", "OH", "en", "training:forklift-safety", "onet:2.B.1.a"),
+    *("webhook", "completed", "0" * 64),
+)
+_TEXTS: Final[Mapping[str, str]] = {
+    "name": "River College",
+    "display_name": "Rosa Marín",
+    "contact_email": "rosa@example.org",
+    "title": "Forklift safety",
+    "credential_name": "Forklift operator",
+    "city": "Springfield",
+    "postal_code": "45501",
+    "evidence": "Loaded a truck alone, without a fault.",
+}
+
+
+def example(event_type: EventType) -> Mapping[str, Any]:
+    """One event as a sender writes it, with every field. Raises LookupError for a new pattern."""
+    head: dict[str, Any] = {"type": event_type.name, "occurred_at": _WHEN}
+    if event_type.topic == "directory":
+        head |= {"organization_id": "river-college", "entity_id": "forklift-safety", "version": 1}
+    else:
+        head |= {"worker_id": _id("worker_id")}
+    raw = {field["name"]: field for field in event_type.schema["fields"]}
+    own = {field.name: _value(field, raw[field.name]) for field in event_type.own_fields}
+    return head | own
+
+
+def _id(name: str) -> str:
+    return str(uuid5(_NAMES, name))
+
+
+def _value(field: FieldType, raw: Mapping[str, Any]) -> Any:
+    match field.kind:
+        case "enum":
+            return next(symbol for symbol in field.avro_type["symbols"] if symbol != "UNKNOWN")
+        case "array":
+            return [_code(field)]
+        case "int" | "long":
+            return max(raw.get("minimum", 1), min(12, raw.get("maximum", 12)))
+        case "double":
+            return max(raw.get("minimum", 0.0), min(0.8, raw.get("maximum", 0.8)))
+        case "decimal":
+            return "18.50"
+        case "boolean":
+            return True
+        case "fixed":
+            return _id(field.name)
+        case "timestamp-micros":
+            return _WHEN
+        case _:
+            return _code(field) if field.pattern else _text(field.name)
+
+
+def _text(name: str) -> str:
+    return _TEXTS.get(name) or f"https://{name}.example.org"
+
+
+def _code(field: FieldType) -> str:
+    """A value that the field's pattern takes."""
+    pattern = field.pattern or ""
+    if listed := _ALTERNATIVES.fullmatch(pattern):
+        return listed[1]
+    named = field.name.removesuffix("_id").replace("_", "-")
+    organization = "river-college" if named == "provider" else "acme-foods"
+    ours = {"recipient": organization, "employer": organization, "provider": organization}
+    wanted = ours.get(named, f"{named}-1")
+    # A pattern that takes almost any code takes the field's own name; a strict one does not.
+    for candidate in (wanted, *_CODES):
+        if re.fullmatch(pattern, candidate):
+            return candidate
+    raise LookupError(f"{field.name}: add an example of {pattern} to {__name__}")
+
+
+def as_json(event_type: EventType) -> str:
+    return json.dumps(example(event_type), indent=2, ensure_ascii=False)
+
+
+def python_to_send(event_type: EventType, hub_url: str) -> str:
+    """A program that sends the example."""
+    lines = [
+        "import os",
+        "",
+        "import httpx",
+        "",
+        f"event = {_literal(example(event_type))}",
+        "answer = httpx.post(",
+        f'    "{hub_url.rstrip("/")}/v1/events",',
+        '    headers={"Authorization": f"Bearer {os.environ[\'HUB_KEY\']}"},',
+        '    json={"events": [event]},',
+        ")",
+        "print(answer.status_code, answer.json())",
+    ]
+    return "\n".join(lines)
+
+
+def python_to_read(event_type: EventType, topic: str, bootstrap: str) -> str:
+    """A program that reads events of this type from the log."""
+    return f"""import asyncio
+
+from aiokafka import AIOKafkaConsumer
+from services.common.codec import decode
+
+
+async def main() -> None:
+    async with AIOKafkaConsumer(
+        "{topic}", bootstrap_servers="{bootstrap}", auto_offset_reset="earliest"
+    ) as consumer:
+        async for record in consumer:
+            event = decode(record.value)
+            if event.name == "{event_type.name}":
+                print(event.fields)
+
+
+asyncio.run(main())"""
+
+
+def _literal(value: Mapping[str, Any]) -> str:
+    """A dict as Python writes it, one key a line."""
+    body = "".join(f"    {_quoted(key)}: {_quoted(part)},\n" for key, part in value.items())
+    return "{\n" + body + "}"
+
+
+def _quoted(value: Any) -> str:
+    """As Python, with double quotes."""
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_quoted, value)) + "]"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
