@@ -82,7 +82,7 @@ class OrganizationStorage(AsyncScimStorage):
     ) -> SearchPage:
         first, most = search_request.start_index_0 or 0, search_request.count
         if search_request.filter is None and search_request.sort_by is None:
-            rows = await self._store.page(most or 0, first)
+            rows = await self._store.page(most, first)
             return SearchPage(await self._store.count(), await self._resources(rows))
         rows = await self._candidates(search_request)
         wanted = search_request.filter

@@ -92,7 +92,8 @@ class ScimStore:
         row = await self._pool.fetchrow(_ONE, self._of, scim_id)
         return None if row is None else _row(row)
 
-    async def page(self, limit: int, offset: int) -> list[Row]:
+    async def page(self, limit: int | None, offset: int) -> list[Row]:
+        """In the order in which they were made; without a limit, all of them."""
         return [_row(r) for r in await self._pool.fetch(_PAGE, self._of, limit, offset)]
 
     async def count(self) -> int:
