@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -27,8 +28,12 @@ from services.common.setup import initialise
 
 
 @pytest.fixture(scope="session")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("throughline")
+def data_dir() -> Iterator[Path]:
+    """Not below pytest's own folder, which each start of pytest closes to other users again:
+    PostgreSQL, which does not run as root, would lose its data in the middle of a run.
+    """
+    with tempfile.TemporaryDirectory(prefix="throughline-tests-", ignore_cleanup_errors=True) as d:
+        yield Path(d)
 
 
 @pytest.fixture(scope="session")
