@@ -134,6 +134,12 @@ WHERE NOT started AND valid_from <= clock_timestamp() RETURNING grant_id
 WAITING = """
 SELECT EXISTS (SELECT FROM delivery.grant_view WHERE NOT started AND valid_from <= now())
 """
+MAKE_LOCKS = """
+INSERT INTO consent.lock (worker_id, recipient_id)
+SELECT DISTINCT worker_id, recipient_id FROM delivery.grant_view ORDER BY 1, 2
+ON CONFLICT DO NOTHING
+"""
+COMPLETE = "INSERT INTO delivery_work.complete (complete) VALUES (true) ON CONFLICT DO NOTHING"
 WAKE = "SELECT pg_notify('delivery_due', '')"
 WAKE_SNAPSHOTS = "SELECT pg_notify('delivery_snapshot', '')"
 
@@ -158,6 +164,18 @@ class MatchStore:
             "SELECT partition, next_offset FROM delivery.position WHERE topic = $1", topic
         )
         return {row["partition"]: row["next_offset"] for row in rows}
+
+    async def mend(self) -> None:
+        """Put back what follows from the view of grants, where tables were lost.
+
+        Without its lock row nothing of a lane is sent. Without the working state, receivers get
+        the story so far again, under the same message ids.
+        """
+        await self._pool.execute(MAKE_LOCKS)
+        async with self.transaction() as tx:
+            await tx.lock_positions("stories", None)
+            if await tx.connection.execute(COMPLETE) != "INSERT 0 0":
+                await tx.connection.execute(SNAPSHOTS_OF_ALL, None, "stories")
 
     async def start_grants(self) -> bool:
         """Grants whose first day has come get the story up to here, and what comes after."""

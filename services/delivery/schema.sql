@@ -100,6 +100,12 @@ CREATE TABLE IF NOT EXISTS delivery_work.snapshot (
     PRIMARY KEY (connection_id, grant_id)
 );
 
+-- Present once lanes and snapshots hold what the view of grants and connections asks for.
+CREATE TABLE IF NOT EXISTS delivery_work.complete (
+    complete boolean PRIMARY KEY CHECK (complete),
+    since timestamptz NOT NULL DEFAULT now()
+);
+
 -- Events of delivery's own on their way to the log (attempts, connections switched off); a row
 -- goes once its event is there.
 CREATE TABLE IF NOT EXISTS delivery_work.announcement (

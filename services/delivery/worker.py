@@ -75,6 +75,7 @@ class DeliveryWorker:
             parts = await self._parts(stack, pool, producer)
             await restore(settings, pool)
             await align(settings, own, parts.matches)
+            await parts.matches.mend()
             failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
             def on_crash(error: BaseException) -> None:

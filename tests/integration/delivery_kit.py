@@ -197,12 +197,18 @@ class Parties:
         return ended
 
     async def progressed(
-        self, worker_id: UUID, step: int, *, event_id: UUID | None = None
+        self,
+        worker_id: UUID,
+        step: int,
+        *,
+        event_id: UUID | None = None,
+        traceparent: str | None = None,
     ) -> tuple[UUID, Position]:
         return await self.story(
             worker_id,
             "TrainingProgressed",
             event_id=event_id,
+            traceparent=traceparent,
             enrolment_id="e-1",
             course_id="forklift",
             activity_id=f"step-{step}",
@@ -216,6 +222,7 @@ class Parties:
         name: str,
         *,
         event_id: UUID | None = None,
+        traceparent: str | None = None,
         sealed: Callable[[UUID], dict[str, bytes]] = lambda _: {},
         **own: Any,
     ) -> tuple[UUID, Position]:
@@ -225,6 +232,8 @@ class Parties:
         actor = Actor("PROVIDER", "p-1", "river-college")
         fields = absent | own | sealed(event_id)
         event = about_worker(name, event_id, worker_id, actor, at=datetime.now(UTC), **fields)
+        if traceparent:
+            event.headers.append(("traceparent", traceparent.encode()))
         return event_id, await publish(self.producer, self.settings, event)
 
     def subject(self, worker_id: UUID, recipient: str) -> str:

@@ -149,11 +149,11 @@ async def test_lost_revocations_are_put_back_before_anything_is_sent(
         _, position = await parties.progressed(ana, 1)
         await until(lambda: matched(pool, position))
     await parties.withdraw(token, grant)
-    await pool.execute("TRUNCATE consent.revocation, consent.restored, consent.given")
+    await pool.execute("TRUNCATE consent.revocation, consent.restored, consent.given, consent.lock")
     await parties.hub.http.post(f"{path}/resume", headers=key)
     assert await restore(settings, pool) == 1
     assert await restore(settings, pool) == 0
-    await pool.execute("TRUNCATE consent.revocation, consent.restored")
+    await pool.execute("TRUNCATE consent.revocation, consent.restored, consent.lock")
     async with projecting(settings), delivering(settings):
         await until(lambda: settled(pool))
         await until(lambda: _refused(parties, 1))

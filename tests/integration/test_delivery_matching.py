@@ -10,6 +10,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from services.common.kafka import Position, partition_for
 from services.common.settings import Settings
+from services.common.setup import initialise
 from services.delivery.handlers import LogSkipped, Record
 from services.delivery.match_store import MatchStore
 from services.delivery.matching import Matcher, align, group_of
@@ -136,6 +137,57 @@ async def test_offsets_that_kafka_used_itself_are_no_gap(
     after = await until(gap)
     async with delivering(settings):
         await until(lambda: matched(parties.hub.pool, after))
+
+
+async def test_lost_working_state_is_sent_again_under_the_same_ids(
+    parties: Parties, settings: Settings, acme: Inbox
+) -> None:
+    connection = await parties.connect(await parties.organization("acme"), acme.url)
+    ana, token = await parties.worker()
+    pool = parties.hub.pool
+    async with projecting(settings), delivering(settings):
+        await parties.grant(token, "acme")
+        sent = [(await parties.progressed(ana, step))[0] for step in range(3)]
+        await until(lambda: came(acme, 3))
+        await until(lambda: settled(pool))
+    await pool.execute("DROP SCHEMA delivery_work CASCADE")
+    await initialise(settings)
+    acme.messages.clear()
+    async with projecting(settings), delivering(settings):
+        sent.append((await parties.progressed(ana, 3))[0])
+        await until(lambda: came(acme, 4))
+        await until(lambda: settled(pool))
+    assert acme.ids() == [parties.message(connection, event_id) for event_id in sent]
+
+
+async def test_an_attempt_continues_the_trace_and_the_receiver_learns_nothing_of_it(
+    parties: Parties, settings: Settings, acme: Inbox
+) -> None:
+    await parties.connect(await parties.organization("acme"), acme.url)
+    ana, token = await parties.worker()
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    async with projecting(settings), delivering(settings):
+        await parties.grant(token, "acme")
+        await parties.progressed(ana, 1, traceparent=trace)
+        await until(lambda: came(acme, 1))
+        await until(lambda: settled(parties.hub.pool))
+    told = await _last_of(settings, "deliveries")
+    assert trace.split("-")[1] in dict(told)["traceparent"].decode()
+    assert "0af7651916cd43dd8448eb211c80319c" not in str(acme.messages)
+
+
+async def _last_of(settings: Settings, name: str) -> list[tuple[str, bytes]]:
+    """The headers of the one record of a topic."""
+    topic = settings.topic(name)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(topic, n) for n in range(settings.partitions)])
+        return list((await consumer.getone()).headers)
+    finally:
+        await consumer.stop()
 
 
 async def test_two_workers_share_the_partitions_and_one_takes_over(
