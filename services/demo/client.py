@@ -34,6 +34,7 @@ class HubClient:
         self._http = http
         self._patience_s = patience_s
         self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._ends: dict[str, int] = {}
 
     async def call(
         self,
@@ -96,7 +97,19 @@ class HubClient:
             refused = zip(events, answer["results"], strict=True)
             first = next((e, r) for e, r in refused if r["status"] in bad)
             raise Refused(f"event {first[0]['type']}", 207, str(first[1].get("errors")))
+        for result in answer["results"]:
+            if position := result.get("position"):
+                place, _, offset = position.rpartition(":")
+                self._ends[place] = max(int(offset), self._ends.get(place, 0))
         return counts
+
+    async def wait_until_read(self, token: str) -> None:
+        """Return when the hub's readers have all that was sent by `post_events`.
+
+        Raises DependencyDown when patience ends.
+        """
+        for place, offset in self._ends.items():
+            await self.call("GET", f"/v1/grants?limit=1&after={place}:{offset}", token)
 
 
 async def together(calls: Iterable[Coroutine[Any, Any, None]]) -> None:

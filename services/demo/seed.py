@@ -22,6 +22,7 @@ from services.demo.forms import flat
 from services.demo.model import Life, Sharing
 from services.demo.places import ACME, EMPLOYERS, Organization
 from services.demo.region import BLOCK, Region, Told
+from services.demo.releases import publish_releases
 from services.demo.state import DemoState, Person, SeededRegion
 from services.demo.truth import Truth
 
@@ -40,6 +41,7 @@ class Seeded:
     workers: int = 0
     events: Counter[str] = field(default_factory=Counter)  # accepted, duplicate, conflict, …
     grants: int = 0
+    releases: list[str] = field(default_factory=list)  # program years published now
     imported: dict[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -47,6 +49,7 @@ class Seeded:
             "workers": self.workers,
             "events": dict(self.events),
             "grants": self.grants,
+            "releases": self.releases,
             "imported": self.imported,
         }
 
@@ -77,6 +80,8 @@ async def seed(
     for start in range(0, region.workers, BLOCK):
         await seeding.block(start, min(start + BLOCK, region.workers), truth)
     await _ask_rosa(hub, state, seeding.known)
+    now = datetime.now(UTC)
+    seeding.done.releases = await publish_releases(hub, state, region.window, now=now)
     write_truth(truth, state.path.with_name(TRUTH_FILE))
     seeding.known.done = True
     seeding.known.workers = max(seeding.known.workers, region.workers)

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from services.common.http import HttpService
 from services.common.postgres import Pool, apply_schema
 from services.common.revocations import restore
-from services.portal import api, catalogue, cohorts, entry, i18n, pages
+from services.portal import api, catalogue, cohorts, entry, i18n, outcomes, pages
 from services.portal.remembered import Remembered
 from services.portal.sessions import Sessions
 from services.portal.settings import PortalSettings
@@ -28,6 +28,7 @@ def routes() -> list[BaseRoute]:
         ("GET", "/cohorts", cohorts.cohorts_page),
         ("GET", "/events", catalogue.catalogue_page),
         ("GET", "/events/{name}", catalogue.event_page),
+        ("GET", "/outcomes", outcomes.outcomes_page),
         ("GET", "/help", entry.help_page),
         ("GET", "/sign-in", entry.sign_in_page),
         ("POST", "/sign-in", entry.sign_in),

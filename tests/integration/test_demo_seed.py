@@ -7,6 +7,7 @@ import random
 import stat
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -24,6 +25,7 @@ from services.demo.direct import produce
 from services.demo.figures import figures
 from services.demo.live import live
 from services.demo.region import Region, directory_records, generate
+from services.demo.releases import complete_years
 from services.demo.seed import Seeded, seed
 from services.demo.state import DemoState
 from services.demo.truth import Truth
@@ -32,7 +34,7 @@ from services.projections.settings import ProjectionsSettings
 from services.projections.worker import ProjectionsWorker
 from tests.conftest import Hub
 
-SERVICES = ("ingest", "consent", "delivery")
+SERVICES = ("ingest", "consent", "delivery", "feeds")
 WORKERS = 25
 
 
@@ -135,6 +137,34 @@ async def test_seeding_twice_doubles_nothing(
     assert Counter(e.event_id for e in after) == Counter(e.event_id for e in before)
     assert len(await on_the_log(settings, "directory")) == len(directory)
     assert again.events == Counter(duplicate=first.events["accepted"])
+
+
+async def test_complete_years_are_published_once(
+    client: HubClient, state: DemoState, region: Region, hub: Hub
+) -> None:
+    first = await sown(client, state, region)
+    again = await sown(client, DemoState.load(state.path.parent), region)
+
+    (feed,) = (await hub.http.get("/v1/feeds")).json()
+    assert first.releases
+    assert sorted(r["window"] for r in feed["releases"]) == first.releases
+    assert again.releases == []
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ("2025-12-31", ["PY2023"]),
+        ("2026-01-01", ["PY2023", "PY2024"]),
+        ("2024-12-31", []),
+        ("2027-06-01", ["PY2023", "PY2024", "PY2025"]),
+    ],
+)
+def test_a_year_is_complete_two_quarters_after_its_last_exits(
+    now: str, expected: list[str]
+) -> None:
+    since = datetime(2023, 11, 2, tzinfo=UTC)
+    assert list(complete_years(since, datetime.fromisoformat(f"{now}T00:00:00Z"))) == expected
 
 
 async def test_a_lost_memory_costs_only_what_people_said_themselves(
