@@ -99,19 +99,22 @@ class Keeper:
             group = [c for c in self._children if c.name in names]
             if index == 0:
                 group = [c for c in self._children if c.name not in later]
-            await _end(group, timeout_s)
+            for name in await _end(group, timeout_s):
+                self._say(f"{name} did not end within {timeout_s:g} s and was killed.")
         for task in self._watching:
             task.cancel()
         await asyncio.gather(*self._watching, return_exceptions=True)
 
 
-async def _end(children: Iterable[Child], timeout_s: float) -> None:
+async def _end(children: Iterable[Child], timeout_s: float) -> list[str]:
+    """Names of those that had to be killed."""
     alive = [child for child in children if child.pid is not None]
     for child in alive:
         child.ask_to_stop()
     if alive:
         waits = [asyncio.create_task(asyncio.to_thread(child.wait)) for child in alive]
         await asyncio.wait(waits, timeout=timeout_s)
-    for child in alive:
-        if child.pid is not None:
-            child.kill()
+    late = [child for child in alive if child.pid is not None]
+    for child in late:
+        child.kill()
+    return [child.name for child in late]

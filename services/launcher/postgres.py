@@ -149,7 +149,7 @@ class LocalPostgres(LocalServer):
         message = struct.pack(">ii", 8 + len(fields), _PROTOCOL_3) + fields
         with socket.create_connection((LOOPBACK, self.port), timeout=0.5) as connection:
             connection.sendall(message)
-            return connection.recv(1) == b"R"  # it asks for the password
+            return connection.recv(1024).startswith(b"R")  # it asks for the password
 
 
 def _binary(name: str) -> Path:
