@@ -123,6 +123,13 @@ async def test_no_plain_text_is_stored(hr: Hr) -> None:
     assert "s3cret" not in str(found)
     [_, started] = await hr.story()
     assert started["occupation"] is None
+    [row] = await hr.hub.pool.fetch("SELECT id, worker_id, sealed FROM vault.scim_user")
+    place = Place("scim", row["id"], row["worker_id"], "user")
+    opened = await Keyring(hr.hub.pool, Vault.open(hr.settings.vault_dir)).open_all(
+        {place: row["sealed"]}
+    )
+    assert "Ana Diaz" in str(opened[place])
+    assert "s3cret" not in str(opened[place])
 
 
 async def test_who_is_not_active_is_registered_and_not_hired(hr: Hr) -> None:
@@ -139,6 +146,15 @@ async def test_what_the_log_can_not_hold_is_refused_or_left_out(hr: Hr) -> None:
     await hr.create(BEN | {"displayName": "B\x01en", "externalId": "e" * 200})
     assert [t for t, _, _ in await hr.told()] == ["WorkerRegistered", "EmploymentStarted"]
     assert not await hr.hub.pool.fetchval("SELECT count(*) FROM vault.scim_event")
+
+
+async def test_who_came_from_here_is_no_second_person(hr: Hr) -> None:
+    """A system that gets our updates and sends its people sends these back, too."""
+    ours = Vault.open(hr.settings.vault_dir).pseudonym(UUID(int=1), "acme")
+    for name in ("userName", "externalId"):
+        answer = await hr.ask("POST", "/Users", BEN | {name: ours})
+        assert (answer.status_code, answer.json()["scimType"]) == (400, "invalidValue")
+    assert await hr.told() == []
 
 
 async def test_names_are_taken_once(hr: Hr) -> None:
@@ -261,6 +277,22 @@ async def test_changes_at_the_same_time_never_tell_one_end_twice(hr: Hr) -> None
     answers = await asyncio.gather(*(hr.patch(ana, gone) for _ in range(8)))
     assert {answer.status_code for answer in answers} <= {200, 412}
     assert [t for t, _, _ in await hr.told()].count("EmploymentEnded") == 1
+
+
+async def test_changes_at_the_same_time_are_not_lost(hr: Hr) -> None:
+    """Each is stored and told, or answered 412."""
+    made = await hr.create(ANA)
+    answers = await asyncio.gather(
+        *(
+            hr.patch(made["id"], {"op": "replace", "path": "title", "value": f"Desk {number}"})
+            for number in range(8)
+        )
+    )
+    done = [answer.status_code for answer in answers].count(200)
+    assert done >= 1
+    user = (await hr.ask("GET", f"/Users/{made['id']}")).json()
+    assert user["meta"]["version"] == f'W/"{1 + done}"'
+    assert [t for t, _, _ in await hr.told()].count("RoleChanged") == done
 
 
 async def test_a_crash_between_storing_and_telling_loses_and_doubles_nothing(

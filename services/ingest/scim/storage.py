@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -36,6 +37,8 @@ from services.ingest.worker_store import WorkerStore
 # Sealed users are opened to be searched, other than by name. Above this, ask by name.
 MOST_SEARCHED = 10_000
 _LONGEST_NAME = 200  # of a userName or externalId
+# A worker's pseudonym: sent back to us by a system that we send to, it would be a second person.
+_OURS = re.compile(r"w-[0-9a-f]{32}")
 _INDEXED = {"userName": "user_name", "externalId": "external_id"}
 
 
@@ -93,6 +96,9 @@ class OrganizationStorage(AsyncScimStorage):
     async def create(self, resource_type: ResourceType, resource: Resource[Any]) -> Resource[Any]:
         user, scim_id, now = _kept(resource), uuid4(), self._parts.clock()
         names = self._names(user)
+        if any(_OURS.fullmatch(str(user.get(name))) for name in ("userName", "externalId")):
+            detail = "This user has the name that the hub gave it: it came from here."
+            raise InvalidValueException(detail=detail)
         worker_id = await self._worker(record_id_of(user, scim_id))
         moment = Moment(self._of, scim_id, worker_id, 1, now)
         person = changed(None, user, moment)
