@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Protocol
 
 import polars as pl
 
 from schemas.catalog import EventType
-from services.common.codec import FRAME_SIZE, decode_columns
+from services.common.codec import FRAME_SIZE, decode_columns, writer_of
 from services.common.errors import DoesNotDecode
 from services.common.kafka import Position
 from services.projections.declaration import Stream
@@ -81,14 +82,16 @@ def read(group: Group) -> Columns:
 def _decoded(group: Group) -> pl.DataFrame:
     """Raises DoesNotDecode when any record of the group is not what it claims."""
     datums = [(record.value or b"")[FRAME_SIZE:] for record in group.records]
-    # The first datum comes once more at the end: were the last one too long or too short, this
-    # copy would not be where it belongs.
+    # The first datum comes once more at the end: when the last one is too long or too short, this
+    # copy is not read as the first was.
     frame = decode_columns(group.writer.schema_id, [*datums, datums[0]])
-    payload = pl.Series("payload", [*datums, datums[0]], pl.Binary)
-    if not (frame.get_column("event_id") == payload.bin.slice(0, 16)).all():
+    payload = pl.Series("payload", datums, pl.Binary)
+    ends_well = frame.tail(1).equals(frame.head(1))
+    frame = frame.head(len(datums))
+    if not ends_well or not (frame.get_column("event_id") == payload.bin.slice(0, 16)).all():
         raise DoesNotDecode(f"{group.writer.name}: fields are longer or shorter than they say")
-    frame = frame.head(len(datums)).with_columns(
-        payload.head(len(datums)),
+    frame = frame.with_columns(
+        payload,
         pl.Series("log_offset", [record.offset for record in group.records], pl.Int64),
         pl.Series("partition", group.partitions, pl.Int32),
         pl.lit(group.writer.schema_id, pl.Int32).alias("schema_id"),
@@ -100,31 +103,40 @@ def _decoded(group: Group) -> pl.DataFrame:
 
 def _check(group: Group, frame: pl.DataFrame) -> None:
     """Compare with keys and headers, and refuse what no table can hold."""
-    owner = pl.col(group.stream.owner).cast(pl.Binary)
+    owner = frame.get_column(group.stream.owner).cast(pl.Binary)
     keys = pl.Series([record.key for record in group.records], dtype=pl.Binary)
+    if not (owner == keys).all():
+        raise DoesNotDecode(f"{group.writer.name}: {group.stream.owner} is not the record's key")
     told = pl.Series([_ce_id(record) for record in group.records], dtype=pl.String)
-    event_id = pl.col("event_id").bin.encode("hex")
-    codes = [f.name for f in group.writer.fields.values() if f.pattern and f.kind == "string"]
-    lists = [f.name for f in group.writer.fields.values() if f.kind == "array"]
-    checks = {
-        f"{group.stream.owner} is not the record's key": owner == keys,
-        "event_id is not the ce_id header": event_id == _hex(told),
-        "an instant is outside the years 1 to 9999": pl.all_horizontal(
-            pl.col(pl.Datetime).is_between(_FIRST_DAY, _LAST_DAY)
-        ),
-        "a code or text is too long": pl.all_horizontal(
-            pl.col(codes).str.len_bytes() <= MAX_CODE_BYTES,
-            pl.col(pl.String).str.len_bytes() <= MAX_TEXT_BYTES,
-        ),
-        "a text holds the character 0": ~pl.any_horizontal(
-            pl.col(pl.String).str.contains("\0", literal=True),
-            *(pl.col(name).list.join("").str.contains("\0", literal=True) for name in lists),
-        ),
-    }
-    results = frame.select(check.all().alias(why) for why, check in checks.items()).row(0)
-    for why, holds in zip(checks, results, strict=True):
+    told = told.str.replace_all("-", "", literal=True).str.to_lowercase()
+    if not (frame.get_column("event_id").bin.encode("hex") == told).all():
+        raise DoesNotDecode(f"{group.writer.name}: event_id is not the ce_id header")
+    checks = _content_checks(group.writer.schema_id)
+    for why, holds in frame.select(checks).row(0, named=True).items():
         if not holds:
             raise DoesNotDecode(f"{group.writer.name}: {why}")
+
+
+@cache
+def _content_checks(schema_id: int) -> tuple[pl.Expr, ...]:
+    """What must hold for the fields of every event that this schema wrote, each named."""
+    fields = writer_of(schema_id).fields.values()
+    codes = [field.name for field in fields if field.pattern and field.kind == "string"]
+    lists = [field.name for field in fields if field.kind == "array"]
+    known_day = pl.col(pl.Datetime).is_between(_FIRST_DAY, _LAST_DAY)
+    short = (
+        pl.col(codes).str.len_bytes() <= MAX_CODE_BYTES,
+        pl.col(pl.String).str.len_bytes() <= MAX_TEXT_BYTES,
+    )
+    zero = (
+        pl.col(pl.String).str.contains("\0", literal=True),
+        *(pl.col(name).list.join("").str.contains("\0", literal=True) for name in lists),
+    )
+    return (
+        pl.all_horizontal(known_day).all().alias("an instant is outside the years 1 to 9999"),
+        pl.all_horizontal(*short).all().alias("a code or text is too long"),
+        (~pl.any_horizontal(*zero)).all().alias("a text holds the character 0"),
+    )
 
 
 def _ce_id(record: Record) -> str | None:
@@ -134,7 +146,3 @@ def _ce_id(record: Record) -> str | None:
         if name == "ce_id":
             return value.decode("ascii", "replace")
     return None
-
-
-def _hex(ids: pl.Series) -> pl.Series:
-    return ids.str.replace_all("-", "", literal=True).str.to_lowercase()

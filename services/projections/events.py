@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -15,8 +15,9 @@ from services.projections.declaration import DIRECTORY, STORIES, Stream
 # Columns that no Avro field can be called: the event's row in the log frame, and its order.
 ROW, ORDER = "_row", "_order"
 
-_ENVELOPE = ("occurred_at", "recorded_at", "source")
+_ENVELOPE = ("event_id", "occurred_at", "recorded_at", "source")
 _POSITION = ("log_offset", "partition", "schema_id", "topic", "payload")
+_LOGGED = {*_ENVELOPE, *_POSITION}
 _SIGN = -(2**63)
 
 _STREAM_OF = {topic: stream for stream in (STORIES, DIRECTORY) for topic in stream.topics}
@@ -31,8 +32,8 @@ def stream_of(topic: str) -> Stream:
 class Events:
     """Decoded events of one stream.
 
-    `log` has a row per event with the columns of the log table and `_row`; `by_type` the fields of
-    the newest version of each event type that occurs, with `_row` and `_order`.
+    `log` has a row per event with the columns of the log table and `_row`; `by_type` holds at least
+    the fields of the newest version of each event type that occurs, with `_row` and `_order`.
     """
 
     stream: Stream
@@ -77,44 +78,56 @@ def events_of(stream: Stream, decoded: Iterable[tuple[EventType, pl.DataFrame]])
     Each frame holds the events that one schema version wrote: its fields, and beside them
     `log_offset`, `partition`, `schema_id`, `topic` and `payload`.
     """
-    logs, by_type, rows = [], dict[str, list[pl.DataFrame]](), 0
-    for writer, frame in decoded:
-        own = frame.with_columns(
-            pl.int_range(rows, rows + frame.height, dtype=pl.UInt32, eager=True).alias(ROW),
-            _order_of(stream, frame),
-        )
-        rows += frame.height
-        logs.append(_log_rows(stream, writer, own))
-        by_type.setdefault(writer.name, []).append(_as_newest(writer, own))
+    found = list(decoded)
+    log = pl.concat([_log_rows(stream, writer, frame) for writer, frame in found])
+    log = log.with_row_index(ROW)
+    marks = log.select(ROW).with_columns(_order_of(stream, log))
+    by_type: dict[str, list[pl.DataFrame]] = {}
+    start = 0
+    for writer, frame in found:
+        its_marks = marks.slice(start, frame.height)
+        by_type.setdefault(writer.name, []).append(_as_newest(writer, frame.hstack(its_marks)))
+        start += frame.height
+    beside = [name for name in stream.order if name not in _LOGGED]
     return Events(
         stream,
-        pl.concat(logs),
-        # A field that an earlier version did not know has no type there: relaxed.
-        {name: pl.concat(frames, how="vertical_relaxed") for name, frames in by_type.items()},
+        log.drop(beside),
+        {
+            name: frames[0] if len(frames) == 1 else _joined(frames)
+            for name, frames in by_type.items()
+        },
     )
 
 
 def _log_rows(stream: Stream, writer: EventType, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(
         stream.owner,
-        "event_id",
         *_ENVELOPE,
         *_POSITION,
+        *(name for name in stream.order if name not in _LOGGED),
         pl.lit(writer.name).alias("event_type"),
         pl.lit(writer.category).alias("category"),
-        ROW,
     )
 
 
 def _as_newest(writer: EventType, frame: pl.DataFrame) -> pl.DataFrame:
-    """The fields of the newest version; what the writer did not know has its default."""
+    """With the fields of the newest version; what the writer did not know has its default."""
     newest = event_types()[writer.name]
+    if newest.schema_id == writer.schema_id:
+        return frame
     defaults = {raw["name"]: raw.get("default") for raw in newest.schema["fields"]}
     missing = [
         pl.lit(defaults[name]).alias(name) for name in newest.fields if name not in frame.columns
     ]
-    codes = pl.col(pl.Categorical, pl.Enum).cast(pl.String)
-    return frame.with_columns(codes, *missing).select(*newest.fields, ROW, ORDER)
+    return frame.with_columns(*missing)
+
+
+def _joined(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Frames of several versions; each enum has its own dictionary, so as text."""
+    names = [name for name in frames[-1].columns if all(name in f.columns for f in frames)]
+    texts = pl.col(pl.Categorical).cast(pl.String)
+    plain = (frame.select(names).with_columns(texts) for frame in frames)
+    return pl.concat(plain, how="vertical_relaxed")
 
 
 def _order_of(stream: Stream, frame: pl.DataFrame) -> pl.Series:

@@ -6,6 +6,8 @@ The rows that come out are merged with the stored ones by the same rules in Post
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 
 import polars as pl
 
@@ -22,56 +24,80 @@ def fold(layout: Layout, by_type: Mapping[str, pl.DataFrame]) -> pl.DataFrame | 
 
     `by_type` holds the events of each type as `Events.by_type` does, in any order.
     """
-    feeds = [
-        _feed(layout, event, by_type[event])
-        for event in layout.projection.events
-        if event in by_type
-    ]
+    plan = _plan_of(layout)
+    feeds = [by_type[event].select(feed) for event, feed in plan.feeds.items() if event in by_type]
     if not feeds:
         return None
-    keys = list(layout.keys)
-    rows = pl.concat(feeds).drop_nulls(keys).sort(ORDER).with_row_index(_AT)
-    folded = rows.group_by(keys).agg(*_aggregates(layout)).sort(keys)
-    for column in layout.columns:
-        if column.rule == "union":
-            folded = folded.join(_collected(rows, keys, column.name), on=keys, how="left")
+    rows = pl.concat(feeds) if len(feeds) > 1 else feeds[0]
+    if plan.unnamed:
+        rows = rows.drop_nulls(plan.keys)
+    rows = rows.sort(ORDER).with_row_index(_AT)
+    folded = rows.group_by(plan.keys).agg(plan.aggregates).sort(plan.keys)
+    for name in plan.unions:
+        folded = folded.join(_collected(rows, plan.keys, name), on=plan.keys, how="left")
     return folded.select(*_values(layout, rows))
 
 
-def _feed(layout: Layout, event: str, frame: pl.DataFrame) -> pl.DataFrame:
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The expressions of a fold, which are the same for every batch."""
+
+    keys: list[str]
+    unnamed: bool  # some events may lack a key, and then have no row
+    feeds: dict[str, list[pl.Expr]]  # by event type
+    aggregates: list[pl.Expr]
+    unions: list[str]
+
+
+@cache
+def _plan_of(layout: Layout) -> _Plan:
+    projection = layout.projection
+    return _Plan(
+        keys=list(layout.keys),
+        unnamed=any(
+            projection.key_field(name, event).nullable
+            for name in layout.keys
+            for event in projection.events
+        ),
+        feeds={event: list(_feed(layout, event)) for event in projection.events},
+        aggregates=list(_aggregates(layout)),
+        unions=[column.name for column in layout.columns if column.rule == "union"],
+    )
+
+
+def _feed(layout: Layout, event: str) -> Iterator[pl.Expr]:
     """What the events of one type bring: keys, order, a value or null for each column, and for
     each order column whether the event has a say."""
-    keys = [pl.col(field).alias(name) for name, field in layout.projection.key.fields.items()]
-    values = [_value(column, event).alias(column.name) for column in layout.columns]
-    says = [_says(column, event).alias(order) for order, column in layout.orders.items()]
-    return frame.select(*keys, ORDER, *values, *says)
+    for name, kind in layout.keys.items():
+        yield pl.col(layout.projection.key.fields[name]).cast(kind.polars).alias(name)
+    yield pl.col(ORDER)
+    for column in layout.columns:
+        yield _value(column, event).alias(column.name)
+    for order, column in layout.orders.items():
+        yield _says(column, event).alias(order)
 
 
 def _value(column: Column, event: str) -> pl.Expr:
     field = column.merge.field_of(event)
     if field is None:
-        return pl.lit(None, _fold_type(column))
+        return pl.lit(None, column.type.polars)
     if isinstance(column.merge, Count):
         value: pl.Expr = pl.lit(1, pl.Int64)
     elif isinstance(column.merge, Exists):
         value = pl.lit(True)
     elif column.rule == "union" and field.kind != "array":
-        value = pl.concat_list(field.name)
+        value = pl.concat_list(pl.col(field.name).cast(pl.String))
     else:
         value = pl.col(field.name).cast(column.type.polars)
     condition = _condition(column, event)
     return value if condition is None else pl.when(condition).then(value)
 
 
-def _fold_type(column: Column) -> pl.DataType:
-    return column.type.polars
-
-
 def _condition(column: Column, event: str) -> pl.Expr | None:
     where = column.merge.where
     if where is None or where.field.event != event:
         return None
-    return pl.col(where.field.name) == where.value
+    return pl.col(where.field.name).cast(pl.String) == where.value
 
 
 def _says(column: Column, event: str) -> pl.Expr:
@@ -109,14 +135,13 @@ def _collected(rows: pl.DataFrame, keys: list[str], name: str) -> pl.DataFrame:
     return seen.sort(name).group_by(keys, maintain_order=True).agg(name)
 
 
-def _values(layout: Layout, rows: pl.DataFrame) -> Iterator[pl.Expr | pl.Series]:
+def _values(layout: Layout, rows: pl.DataFrame) -> Iterator[pl.Expr]:
     """The columns of the table, those with an order taken from the event that won."""
-    yield from (pl.col(key) for key in layout.keys)
+    yield pl.col(list(layout.keys))
     for column in layout.columns:
         if column.order:
-            winner = pl.col(column.order)
-            taken = pl.lit(rows.get_column(column.name)).gather(winner)
-            yield taken.alias(column.name).cast(column.type.polars)
+            taken = pl.lit(rows.get_column(column.name)).gather(pl.col(column.order))
+            yield taken.alias(column.name)
         elif column.rule == "union":
             yield pl.col(column.name).fill_null(pl.lit([], column.type.polars))
         else:

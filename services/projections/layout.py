@@ -9,6 +9,7 @@ share one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from schemas.fields import FieldRef
 from services.projections.declaration import STORIES, Current, Merge, Projection
@@ -30,9 +31,9 @@ class Column:
         return self.merge.default
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Layout:
-    """The table of a projection."""
+    """The table of a projection. Equal only to itself, so that plans can be kept by it."""
 
     projection: type[Projection]
     keys: dict[str, ColumnType]
@@ -42,12 +43,12 @@ class Layout:
     def table(self) -> str:
         return self.projection.table
 
-    @property
+    @cached_property
     def orders(self) -> dict[str, Column]:
         """The order columns, each with a column that it speaks for."""
         return {column.order: column for column in reversed(self.columns) if column.order}
 
-    @property
+    @cached_property
     def types(self) -> dict[str, ColumnType]:
         """Every column of the table in order: keys, values, orders."""
         values = {column.name: column.type for column in self.columns}

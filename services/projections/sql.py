@@ -148,13 +148,11 @@ def _column_ddl(column: Column) -> str:
 def staging_ddl(layout: Layout) -> str:
     """The session's own table that a batch is copied to before it is merged."""
     columns = ", ".join(f"{name} {kind.sql}" for name, kind in layout.types.items())
-    return (
-        f"CREATE TEMP TABLE IF NOT EXISTS stage_{layout.table} ({columns}) ON COMMIT DELETE ROWS;"
-    )
+    return f"CREATE TEMP TABLE IF NOT EXISTS stage_{layout.table} ({columns});"
 
 
 def merge(layout: Layout, schema: str) -> str:
-    """Merge the staged rows into the table: new rows are inserted, known rows combined."""
+    """Move the staged rows into the table: new rows are inserted, known rows combined."""
     names = ", ".join(layout.types)
     changes = [f"{column.name} = {_combined(column)}" for column in layout.columns]
     changes += [
@@ -162,8 +160,9 @@ def merge(layout: Layout, schema: str) -> str:
         for order, column in sorted(layout.orders.items())
     ]
     return (
+        f"WITH staged AS (DELETE FROM stage_{layout.table} RETURNING *)\n"
         f"INSERT INTO {schema}.{layout.table} AS t ({names})\n"
-        f"SELECT {names} FROM stage_{layout.table}\n"
+        f"SELECT {names} FROM staged\n"
         f"ON CONFLICT ({', '.join(layout.keys)}) DO UPDATE SET\n    " + ",\n    ".join(changes)
     )
 
@@ -193,15 +192,18 @@ def _combined(column: Column) -> str:
 
 def log_staging_ddl(stream: Stream, schema: str) -> str:
     """The session's own table that a batch with repeats is copied to before it is sifted."""
-    return (
-        f"CREATE TEMP TABLE IF NOT EXISTS stage_{stream.log}"
-        f" (LIKE {schema}.{stream.log}) ON COMMIT DELETE ROWS;"
-    )
+    return f"CREATE TEMP TABLE IF NOT EXISTS stage_{stream.log} (LIKE {schema}.{stream.log});"
 
 
 def sift(stream: Stream, schema: str) -> str:
     """Move the staged events that the log does not hold yet into it, and return their positions."""
     return (
-        f"INSERT INTO {schema}.{stream.log} SELECT * FROM stage_{stream.log}\n"
+        f"WITH staged AS (DELETE FROM stage_{stream.log} RETURNING *)\n"
+        f"INSERT INTO {schema}.{stream.log} SELECT * FROM staged\n"
         "ON CONFLICT DO NOTHING RETURNING topic, partition, log_offset"
     )
+
+
+def empty_staging(table: str) -> str:
+    """Give back the space of rows that have been merged."""
+    return f"TRUNCATE stage_{table}"

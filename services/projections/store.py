@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence, Set
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from services.projections.sql import (
     DROP,
     MADE_FROM,
     REMEMBER_DECLARATION,
+    empty_staging,
     fingerprint,
     log_staging_ddl,
     merge,
@@ -36,8 +38,9 @@ _SESSION = {
     "timezone": "UTC",
     "synchronous_commit": "off",
     "jit": "off",
-    "temp_buffers": "64MB",
+    "temp_buffers": "32MB",
 }
+_STAGED_BYTES = 1_000_000
 
 _ADVANCE = """
 WITH span AS (
@@ -146,6 +149,7 @@ class ReadModelStore:
         self._layouts = {
             stream: [layout_of(p) for p in projections if p.stream is stream] for stream in STREAMS
         }
+        self._staged = Counter[str]()  # bytes copied to each staging table since it was emptied
         # Whether the last batch held repeats, so that the next one likely does, too.
         self._sees_repeats = False
 
@@ -207,7 +211,7 @@ class ReadModelStore:
         if fresh is not events:
             folded = fold_events(fresh, self._layouts[events.stream])
         for layout, rows in folded.tables:
-            await self._copy(f"stage_{layout.table}", layout.types, rows)
+            await self._stage(layout.table, layout.types, rows)
             await self._connection.execute(merge(layout, self._schema))
 
     async def _add_to_log(self, events: Events, rows: bytes) -> Events:
@@ -220,12 +224,24 @@ class ReadModelStore:
                 self._sees_repeats = True
             else:
                 return events
-        await self._copy(f"stage_{events.stream.log}", events.log_columns, rows)
+        await self._stage(events.stream.log, events.log_columns, rows)
         added = await self._connection.fetch(sift(events.stream, self._schema))
         self._sees_repeats = len(added) < events.log.height
         if not self._sees_repeats:
             return events
         return events.at((r["topic"], r["partition"], r["log_offset"]) for r in added)
+
+    async def _stage(self, table: str, columns: Collection[str], rows: bytes) -> None:
+        """Copy rows to where a merge takes them from.
+
+        Merged rows leave their space behind, and emptying a table costs as much as merging a few
+        rows. So that is done when there is something to gain.
+        """
+        self._staged[table] += len(rows)
+        if self._staged[table] > _STAGED_BYTES:
+            await self._connection.execute(empty_staging(table))
+            self._staged[table] = len(rows)
+        await self._copy(f"stage_{table}", columns, rows)
 
     async def _copy(
         self, table: str, columns: Collection[str], rows: bytes, schema: str | None = None

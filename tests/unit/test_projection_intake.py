@@ -58,6 +58,7 @@ def stories(*found: FakeRecord) -> Records:
     cut=st.booleans(),
 )
 @example(which=job, place=2, at=0, junk=b"", cut=True)  # nothing but the frame
+@example(which=job, place=3, at=78, junk=b"", cut=True)  # takes the next record's first bytes
 @example(which=job, place=3, at=500, junk=b"\0", cut=False)  # one byte too many, at the very end
 def test_any_bytes_are_read_as_fastavro_reads_them_or_parked(
     which: Any, place: int, at: int, junk: bytes, cut: bool
