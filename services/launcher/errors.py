@@ -16,10 +16,14 @@ class PortTaken(LaunchError):
 
 
 class DiedAtStart(LaunchError):
-    """The process ended before it answered. Carries its last lines."""
+    """The process ended before it answered. Carries its last lines.
+
+    exit_code: None when it was tried several times.
+    """
 
     def __init__(self, name: str, exit_code: int | None, last_lines: str) -> None:
-        super().__init__(f"{name} ended at start with exit code {exit_code}:\n{last_lines}")
+        how = "again and again" if exit_code is None else f"with exit code {exit_code}"
+        super().__init__(f"{name} ended at start {how}:\n{last_lines}")
         self.last_lines = last_lines
 
 
