@@ -53,6 +53,7 @@ class Record:
     offset: int
     key: bytes | None
     value: bytes
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +131,12 @@ async def partitions_of(settings: Settings) -> Collection[int]:
 async def align(
     settings: Settings, group: str, positions: Mapping[int, int], *, within: timedelta
 ) -> None:
-    """Move the group's offsets back to the stored positions where they are beyond them.
+    """Make the group's offsets the stored positions.
 
-    Offsets that lie before a position do no harm: what was handled falls out. While the group has
-    a member, it takes no offsets; one that was killed, or left to come back, is a member for its
-    session's time. Raises GroupAhead when `within` was not enough; KafkaError.
+    While the group has a member, it takes no offsets; one that was killed, or left to come back,
+    is a member for its session's time. That is waited for where offsets are beyond the positions;
+    others do no harm, for what was handled falls out. Raises GroupAhead when `within` was not
+    enough; KafkaError.
     """
     topic = settings.topic(TOPIC)
     consumer = AIOKafkaConsumer(
@@ -145,10 +147,12 @@ async def align(
         stored = {TopicPartition(topic, number): at for number, at in positions.items()}
         consumer.assign(list(stored))
         deadline = asyncio.get_running_loop().time() + within.total_seconds()
-        while wanted := await _to_move(consumer, stored):
+        while (known := await _known(consumer, stored)) != stored:
             try:
-                await consumer.commit(wanted)
+                await consumer.commit({tp: OffsetAndMetadata(at, "") for tp, at in stored.items()})
             except KafkaError as error:
+                if not any(offset > stored[tp] for tp, offset in known.items()):
+                    return
                 if asyncio.get_running_loop().time() > deadline:
                     raise GroupAhead(f"{group} is beyond the stored positions") from error
                 log.info("waiting for the group's members to be gone", group=group)
@@ -157,16 +161,11 @@ async def align(
         await consumer.stop()
 
 
-async def _to_move(
+async def _known(
     consumer: AIOKafkaConsumer, stored: Mapping[TopicPartition, int]
-) -> dict[TopicPartition, OffsetAndMetadata]:
-    """The offsets to commit, where the group's are beyond what is stored."""
-    found = {}
-    for tp, position in stored.items():
-        committed = await consumer.committed(tp)
-        if committed is not None and committed > position:
-            found[tp] = OffsetAndMetadata(position, "")
-    return found
+) -> dict[TopicPartition, int]:
+    """The group's offsets; none for a partition is one at its beginning."""
+    return {tp: await consumer.committed(tp) or 0 for tp in stored}
 
 
 class Agent:
@@ -268,7 +267,14 @@ def _add_agent(
 
 def _record(event: Any) -> Record:
     message = event.message
-    return Record(message.partition, message.offset, event.key, event.value or b"")
+    trace = dict(message.headers or ()).get("traceparent")
+    return Record(
+        message.partition,
+        message.offset,
+        event.key,
+        event.value or b"",
+        trace.decode("ascii", "replace") if trace else None,
+    )
 
 
 async def _watch(app: Any, on_crash: OnCrash) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from services.common.agent import Record
 from services.common.codec import FRAME_SIZE, decode, schema_id_of, writer_of
 from services.common.consent import NEVER_SHARED
-from services.common.errors import DoesNotDecode, RetryableError, ThroughlineError
+from services.common.errors import DoesNotDecode, RetryableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +41,6 @@ def next_attempt(
     wait = min(policy.first * doublings, policy.longest) * (1 + jitter / 4)
     asked = timedelta(seconds=min(error.retry_after_s or 0.0, policy.longest.total_seconds()))
     return now + max(wait, asked)
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A record of `stories` as Kafka has it."""
-
-    partition: int
-    offset: int
-    key: bytes
-    value: bytes
-    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +98,7 @@ def _sort_one(record: Record, found: Sorted) -> None:
     ids = record.value[FRAME_SIZE : FRAME_SIZE + 32]
     if len(ids) < 32 or ids[16:] != record.key or event_type.topic != "stories":
         raise DoesNotDecode(f"{event_type.name}: the record's key is not its worker")
-    worker_id = UUID(bytes=record.key)
+    worker_id = UUID(bytes=ids[16:])
     if event_type.name == "ConsentGranted":
         fields = decode(record.value).fields
         found.grants.append(GrantSeen(record.partition, record.offset, worker_id, fields))
@@ -119,40 +109,3 @@ def _sort_one(record: Record, found: Sorted) -> None:
         found.candidates.append(
             Candidate(record, UUID(bytes=ids[:16]), worker_id, event_type.name, event_type.category)
         )
-
-
-class LogSkipped(ThroughlineError):
-    """A record came that is beyond the next one expected, and the log has others between.
-
-    So this reader, or the database, is not where it thinks it is: stop, nothing may be skipped.
-    """
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Offsets that did not come: Kafka's own markers, or records that were skipped."""
-
-    partition: int
-    expected: int
-    came: int
-
-
-def fresh(
-    records: Sequence[Record], positions: Mapping[int, int]
-) -> tuple[list[Record], dict[int, int], list[Gap]]:
-    """What is new after the stored positions: records, the positions after them, and gaps.
-
-    Records at or before a position were matched already and fall out.
-    """
-    new: list[Record] = []
-    after = dict(positions)
-    gaps: list[Gap] = []
-    for record in records:
-        expected = after[record.partition]
-        if record.offset < expected:
-            continue
-        if record.offset > expected:
-            gaps.append(Gap(record.partition, expected, record.offset))
-        new.append(record)
-        after[record.partition] = record.offset + 1
-    return new, after, gaps

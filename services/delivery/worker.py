@@ -12,6 +12,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from connectors.outbound import open_session
+from services.common.agent import agent_running
 from services.common.clock import utc_now
 from services.common.kafka import open_producer
 from services.common.log import get_logger
@@ -24,7 +25,7 @@ from services.delivery.directory import Directory
 from services.delivery.dispatch import Dispatcher
 from services.delivery.lane_store import LaneStore
 from services.delivery.match_store import MatchStore
-from services.delivery.matching import Matcher, agent_running, align
+from services.delivery.matching import Matcher, options, prepare
 from services.delivery.outlets import Outlets
 from services.delivery.settings import DeliverySettings
 from services.delivery.signals import Listener, listening
@@ -74,8 +75,7 @@ class DeliveryWorker:
             producer = await stack.enter_async_context(open_producer(settings))
             parts = await self._parts(stack, pool, producer)
             await restore(settings, pool)
-            await align(settings, own, parts.matches)
-            await parts.matches.mend()
+            await prepare(settings, own, parts.matches)
             failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
             def on_crash(error: BaseException) -> None:
@@ -84,8 +84,10 @@ class DeliveryWorker:
 
             lost = await stack.enter_async_context(listening(pool, parts.listeners))
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="delivery-")))
-            matcher = Matcher(settings, parts.matches)
-            await stack.enter_async_context(agent_running(settings, own, matcher, folder, on_crash))
+            match = Matcher(settings, parts.matches).match
+            await stack.enter_async_context(
+                agent_running(settings, options(settings, own), folder, match, on_crash)
+            )
             log.info("delivering")
             await self._until_stopped(parts, failed, lost)
 

@@ -8,12 +8,12 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
+from services.common.agent import LogSkipped, Record
 from services.common.kafka import Position, partition_for
 from services.common.settings import Settings
 from services.common.setup import initialise
-from services.delivery.handlers import LogSkipped, Record
 from services.delivery.match_store import MatchStore
-from services.delivery.matching import Matcher, align, group_of
+from services.delivery.matching import Matcher, options, prepare
 from tests.integration.delivery_kit import (
     QUICK,
     Inbox,
@@ -33,7 +33,7 @@ async def _commit(settings: Settings, offsets: dict[TopicPartition, int]) -> Non
     """Commit offsets for the group as some other program might."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap,
-        group_id=group_of(settings),
+        group_id=options(settings, QUICK).group,
         enable_auto_commit=False,
     )
     await consumer.start()
@@ -44,7 +44,7 @@ async def _commit(settings: Settings, offsets: dict[TopicPartition, int]) -> Non
 
 async def _committed(settings: Settings, where: TopicPartition) -> int | None:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap, group_id=group_of(settings)
+        bootstrap_servers=settings.kafka_bootstrap, group_id=options(settings, QUICK).group
     )
     await consumer.start()
     consumer.assign([where])
@@ -90,7 +90,7 @@ async def test_offsets_that_ran_ahead_are_set_back_before_the_start(
         _, last = await parties.progressed(ana, step)
     where = TopicPartition(settings.topic("stories"), last.partition)
     await _commit(settings, {where: last.offset + 1})
-    await align(settings, QUICK, MatchStore(parties.hub.pool))
+    await prepare(settings, QUICK, MatchStore(parties.hub.pool))
     assert await _committed(settings, where) == 0
     async with delivering(settings):
         await until(lambda: matched(parties.hub.pool, last))

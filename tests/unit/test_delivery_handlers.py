@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.catalog import event_types
+from services.common.agent import Gap, Record, fresh
 from services.common.emit import Actor, about_worker
 from services.common.errors import RetryableError, UnknownSchema
-from services.delivery.handlers import Gap, Record, RetryPolicy, fresh, next_attempt, sort
+from services.delivery.handlers import RetryPolicy, next_attempt, sort
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 POLICY = RetryPolicy(timedelta(seconds=5), timedelta(hours=6), timedelta(hours=72))
