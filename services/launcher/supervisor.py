@@ -191,8 +191,9 @@ class Supervisor:
             "VAULT_DIR": str(self._data / "vault"),
             "PUBLIC_URL": url,
             "PORTAL_CONSENT_URL": url,
-            # Keeps the projections' partitions over a quick restart; one hub has one of them.
+            # Keeps a worker's partitions over a quick restart; one hub has one of each.
             "PROJECTIONS_INSTANCE_ID": "projections-1",
+            "DELIVERY_INSTANCE_ID": "delivery-1",
             "PYTHONUNBUFFERED": "1",
         }
         if self.plan.demo:
