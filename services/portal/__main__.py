@@ -9,16 +9,19 @@ import httpx
 from fastapi import FastAPI
 from starlette.routing import BaseRoute, Route
 
+from services.common.access import Role
 from services.common.http import HttpService
 from services.common.postgres import Pool, apply_schema
 from services.common.revocations import restore
-from services.portal import api, catalogue, cohorts, entry, i18n, outcomes, pages
+from services.portal import api, catalogue, cohorts, entry, flow, i18n, outcomes, pages
+from services.portal.flow_store import FlowStore
+from services.portal.log_ends import LogEnds
 from services.portal.remembered import Remembered
 from services.portal.sessions import Sessions
 from services.portal.settings import PortalSettings
 from services.portal.statics import files, static
 from services.portal.store import ReadStore
-from services.portal.web import Handler, Portal, environment, page, worker_page
+from services.portal.web import Handler, Portal, environment, page, role_page, worker_page
 
 
 def routes() -> list[BaseRoute]:
@@ -43,8 +46,14 @@ def routes() -> list[BaseRoute]:
         ("POST", "/me/sharing/{grant:uuid}/stop", pages.stop),
         ("GET", "/me/{anything:path}", entry.nowhere),
     ]
+    operators: list[tuple[str, Handler]] = [
+        ("/flow", flow.flow_page),
+        ("/flow/numbers", flow.flow_numbers),
+        ("/flow/count", flow.count_page),
+    ]
     return [
         Route("/static/{name}", static, methods=["GET"]),
+        *(Route(p, role_page(handler, Role.OPERATOR)) for p, handler in operators),
         *(Route(path, page(handler), methods=[method]) for method, path, handler in public),
         *(Route(p, worker_page(handler), methods=[method]) for method, p, handler in personal),
     ]
@@ -59,12 +68,18 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         i18n.language(code)
     await restore(app.state.settings, app.state.pool)
     timeout = settings.call_timeout.total_seconds()
+    ends = LogEnds(app.state.settings)
     async with httpx.AsyncClient(timeout=timeout, follow_redirects=False) as http:
-        app.state.portal = _portal(app, settings, http)
-        yield
+        app.state.portal = _portal(app, settings, http, ends)
+        try:
+            yield
+        finally:
+            await ends.close()
 
 
-def _portal(app: FastAPI, settings: PortalSettings, http: httpx.AsyncClient) -> Portal:
+def _portal(
+    app: FastAPI, settings: PortalSettings, http: httpx.AsyncClient, ends: LogEnds
+) -> Portal:
     store = ReadStore(app.state.pool)
     lag_s = settings.cohorts_lag.total_seconds()
     return Portal(
@@ -73,6 +88,7 @@ def _portal(app: FastAPI, settings: PortalSettings, http: httpx.AsyncClient) -> 
         sessions=Sessions(app.state.pool, app.state.vault),
         http=http,
         cohorts=Remembered(lambda: store.cohorts(settings.public_cohorts_of), lasts_s=lag_s),
+        flow=flow.Flow(ends, FlowStore(app.state.pool)),
     )
 
 

@@ -63,6 +63,10 @@ class Language:
     def number(self, value: int) -> str:
         return str(format_decimal(value, locale=self._locale))
 
+    def decimal(self, value: float) -> str:
+        """With one place: 1.5 here, 1,5 there."""
+        return str(format_decimal(round(value, 1), format="#,##0.0", locale=self._locale))
+
     def money(self, amount: Decimal, currency: str) -> str:
         """$18.50 here, 18,50 € there."""
         locale = "es_US" if self.code == "es" else self._locale

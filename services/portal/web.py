@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from aiokafka.errors import KafkaError
@@ -26,6 +26,9 @@ from services.portal.remembered import Remembered
 from services.portal.sessions import Session, Sessions, form_token, is_form_token
 from services.portal.settings import PortalSettings
 from services.portal.store import ReadStore, Row
+
+if TYPE_CHECKING:
+    from services.portal.flow import Flow
 
 log = get_logger("portal")
 LOGIN_COOKIE, FORM_COOKIE, LANGUAGE_COOKIE = "tl_login", "tl_form", "tl_lang"
@@ -53,6 +56,7 @@ class Portal:
     sessions: Sessions
     http: httpx.AsyncClient
     cohorts: Remembered[list[Row]]
+    flow: Flow
 
 
 class Visit:
@@ -141,6 +145,10 @@ class Visit:
             for code, name in i18n.LANGUAGES.items()
             if code != self.t.code
         ]
+
+    def static(self, name: str) -> str:
+        """The address of a file that ships with the pages."""
+        return statics.address(name)
 
     def go(self, path: str) -> Response:
         """Send the browser on after a form, so that a reload repeats nothing."""
