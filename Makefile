@@ -25,6 +25,7 @@ check: sync ## Format, lint, types, direction of imports, generated files
 	@$(BIN)/mypy --strict
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m schemas.build --check
+	@$(BIN)/python -m services.projections.describe --check
 
 bench: sync ## Measure everything, each figure beside what it is compared with
 	@$(BIN)/throughline bench $(ARGS)
@@ -39,5 +40,6 @@ format: sync ## Format the code and put right what can be
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
 
-events: sync ## Generate catalogue, models and pages from the .avsc files
+events: sync ## Generate what is made from the .avsc files and from the read model
 	@$(BIN)/python -m schemas.build
+	@$(BIN)/python -m services.projections.describe

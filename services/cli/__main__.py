@@ -74,8 +74,35 @@ def _welcome(console: Console, found: Up) -> None:
     console.print(
         f"Throughline is up ({found.started_s:g} s). Ctrl-C stops it.", style="bold green"
     )
+    if found.demo:
+        lines |= _links(found.url)
     for name, value in lines.items():
         console.print(f"  {name:<14} {value}")
+    if found.demo:
+        console.print()
+        for number, step in enumerate(_STORY, 1):
+            console.print(f"  {number}. {step}")
+
+
+def _links(url: str) -> dict[str, str]:
+    """One link for each kind of user of the demo region."""
+    return {
+        "Worker": f"{url}/demo (choose Rosa)",
+        "Employer": f"{url}/demo (choose Acme Foods)",
+        "Provider": f"{url}/cohorts",
+        "Agency": f"{url}/outcomes",
+        "Operator": f"{url}/flow (sign in at {url}/demo)",
+        "Developers": f"{url}/events",
+    }
+
+
+_STORY = (
+    "Open Rosa. Acme Foods asks to see part of her record.",
+    "Say yes to Acme Foods, for three months.",
+    "Open Acme Foods' team page. What Rosa finished, and no one noticed, is there now.",
+    'Press "Noticed". Rosa sees it in her story.',
+    'As Rosa, open "Who sees it" and stop sharing. Acme Foods\' page is without her again.',
+)
 
 
 @app.command()

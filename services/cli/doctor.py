@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from services.cli.hub import existing_topics
 from services.common.settings import Settings
 
 _LEAST_DISK_BYTES = 2_000_000_000
@@ -121,29 +122,14 @@ async def postgresql(settings: Settings) -> Finding:
 
 
 async def kafka(settings: Settings) -> Finding:
-    from aiokafka.admin import AIOKafkaAdminClient
-
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
-    try:
-        await admin.start()
-        cluster = await admin.describe_cluster()
-    finally:
-        await admin.close()
-    brokers = len(cluster["brokers"])
-    return Finding("Kafka", True, f"{settings.kafka_bootstrap} answers, {brokers} broker(s)")
+    await existing_topics(settings)
+    return Finding("Kafka", True, f"{settings.kafka_bootstrap} answers")
 
 
 async def topics(settings: Settings) -> Finding:
-    from aiokafka.admin import AIOKafkaAdminClient
-
     from services.common.kafka import TOPICS
 
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
-    try:
-        await admin.start()
-        there = await admin.list_topics()
-    finally:
-        await admin.close()
+    there = await existing_topics(settings)
     absent = [settings.topic(name) for name in TOPICS if settings.topic(name) not in there]
     if absent:
         return Finding("topics", False, f"missing: {', '.join(absent)}", "Run `throughline init`.")
@@ -153,9 +139,6 @@ async def topics(settings: Settings) -> Finding:
 async def projections(settings: Settings) -> Finding:
     """How many records the read model has not passed yet."""
     import asyncpg
-    from aiokafka import AIOKafkaConsumer, TopicPartition
-
-    from services.common.kafka import TOPICS
 
     connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=_ASK_S)
     try:
@@ -167,18 +150,25 @@ async def projections(settings: Settings) -> Finding:
     finally:
         await connection.close()
     passed = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap)
-    await consumer.start()
-    try:
-        followed = {topic for topic, _ in passed} & set(TOPICS)
-        names = {settings.topic(topic): topic for topic in followed}
-        await consumer.topics()
-        ends = await consumer.end_offsets(
-            [TopicPartition(n, p) for n in names for p in consumer.partitions_for_topic(n) or ()]
-        )
-    finally:
-        await consumer.stop()
-    lag = sum(end - passed.get((names[tp.topic], tp.partition), 0) for tp, end in ends.items())
+    lag = 0
+    for topic in sorted({topic for topic, _ in passed}):
+        ends = await _end_offsets(settings, topic)
+        lag += sum(end - passed.get((topic, partition), 0) for partition, end in ends.items())
     fix = "Is `throughline work projections` running? See its log."
     ok = lag < _LAG_IS_MUCH
     return Finding("projections", ok, f"{lag:,} records behind", None if ok else fix)
+
+
+async def _end_offsets(settings: Settings, topic: str) -> dict[int, int]:
+    """Partition -> the offset that the next record will get."""
+    from aiokafka import AIOKafkaConsumer
+
+    # Subscribed, for only then does the client learn of the partitions.
+    name = settings.topic(topic)
+    consumer = AIOKafkaConsumer(name, bootstrap_servers=settings.kafka_bootstrap)
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets(list(consumer.assignment()))
+    finally:
+        await consumer.stop()
+    return {where.partition: end for where, end in ends.items()}

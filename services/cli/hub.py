@@ -24,3 +24,24 @@ def hub_settings(data: Path) -> Settings:
         for name, value in run.environment.items():
             os.environ.setdefault(name, value)
     return Settings()
+
+
+async def existing_topics(settings: Settings) -> set[str]:
+    """Full names of the topics there are. Raises DependencyDown when Kafka does not answer."""
+    import logging
+
+    from aiokafka.admin import AIOKafkaAdminClient
+    from aiokafka.errors import KafkaError
+
+    from services.common.errors import DependencyDown
+
+    # The error below says it once; the library would say it in lines of its own.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    try:
+        await admin.start()
+        return set(await admin.list_topics())
+    except KafkaError as error:
+        raise DependencyDown(f"Kafka at {settings.kafka_bootstrap} does not answer") from error
+    finally:
+        await admin.close()

@@ -11,12 +11,12 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from services.cli.exits import NotFound
+from services.cli.hub import existing_topics
 from services.common.codec import decode
-from services.common.errors import DependencyDown, DoesNotDecode, UnknownSchema
+from services.common.errors import DoesNotDecode, UnknownSchema
 from services.common.kafka import TOPICS
 from services.common.settings import Settings
 
@@ -62,20 +62,17 @@ async def _consumer(
     settings: Settings, topic: str, from_start: bool
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """A reader of all partitions without a group, so that nobody's position moves."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap, group_id=None)
+    name = settings.topic(topic)
+    if name not in await existing_topics(settings):
+        raise NotFound(f"the topic {name} was not made yet: `throughline init`")
+    consumer = AIOKafkaConsumer(
+        name,
+        bootstrap_servers=settings.kafka_bootstrap,
+        group_id=None,
+        auto_offset_reset="earliest" if from_start else "latest",
+    )
+    await consumer.start()
     try:
-        await consumer.start()
-    except KafkaError as error:
-        await consumer.stop()
-        raise DependencyDown(f"Kafka at {settings.kafka_bootstrap} does not answer") from error
-    try:
-        name = settings.topic(topic)
-        if name not in await consumer.topics():
-            raise NotFound(f"the topic {name} was not made yet: `throughline init`")
-        partitions = [TopicPartition(name, p) for p in consumer.partitions_for_topic(name)]
-        consumer.assign(partitions)
-        seek = consumer.seek_to_beginning if from_start else consumer.seek_to_end
-        await seek(*partitions)
         yield consumer
     finally:
         await consumer.stop()

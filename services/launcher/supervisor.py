@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.launcher import run_file
+from services.launcher import initialised, run_file
 from services.launcher.errors import DiedAtStart, LaunchError, NotReady
 from services.launcher.health import http_ready, workers_ready
 from services.launcher.jars import missing
@@ -59,6 +59,7 @@ class Up:
     kafka: str
     data: str
     started_s: float
+    demo: bool = False
 
     def as_json(self) -> str:
         return json.dumps(
@@ -128,7 +129,7 @@ class Supervisor:
         url = f"http://127.0.0.1:{port}"
         self._env = {**os.environ, **await self._servers(), **self._settings(url)}
         self._run.environment = _addresses(self._env)
-        await self._step("init", "init", say="Topics and tables are there")
+        await self._init()
         arguments = ("serve", *HTTP_SERVICES, "--port", str(port))
         self._keeper.keep(self._program("http", *arguments))
         for worker in self.plan.workers:
@@ -139,7 +140,8 @@ class Supervisor:
         self._run.url = url
         run_file.write(self._data, self._run)
         took_s = round(time.monotonic() - self._began, 1)
-        self._healthy(Up(url, self._env["KAFKA_BOOTSTRAP"], str(self._data), took_s))
+        found = Up(url, self._env["KAFKA_BOOTSTRAP"], str(self._data), took_s, demo=self.plan.demo)
+        self._healthy(found)
 
     def _http_port(self) -> int:
         port = next_free_port(self.plan.port)
@@ -206,9 +208,15 @@ class Supervisor:
     def _program(self, name: str, *arguments: str) -> Program:
         return Program(name, [*self.plan.command, *arguments], self._env, self._log(name))
 
-    async def _step(self, name: str, *arguments: str, say: str) -> None:
-        await self._finish(self._program(name, *arguments))
-        self._say(say)
+    async def _init(self) -> None:
+        """Make topics and tables, unless this very code did so on these very servers."""
+        servers_given = {"KAFKA_BOOTSTRAP", "DATABASE_URL"} & os.environ.keys()
+        if not servers_given and initialised.is_done(self._data, self._env):
+            return
+        await self._finish(self._program("init", "init"))
+        if not servers_given:
+            initialised.mark_done(self._data, self._env)
+        self._say("Topics and tables are there")
 
     async def _finish(self, program: Program) -> None:
         """Run a program to its end. Raises DiedAtStart with its last lines when it failed."""
