@@ -14,6 +14,8 @@ from aiohttp import web
 
 from services.common.revocations import restore
 from services.common.settings import Settings
+from services.delivery.lane_store import LaneStore
+from services.delivery.outcomes import unsent
 from tests.integration.delivery_kit import (
     QUICK,
     Inbox,
@@ -86,6 +88,63 @@ async def test_a_lease_whose_holder_died_ends_by_itself(
     begun = time.monotonic()
     await parties.withdraw(token, grant)
     assert 0.9 < time.monotonic() - begun < 5
+
+
+async def _one_waiting(parties: Parties, acme: Inbox) -> tuple[dict[str, str], dict[str, Any]]:
+    """A message that is due, and no worker that sends it; answers the token and the grant."""
+    key = await parties.organization("acme")
+    await parties.connect(key, acme.url)
+    ana, token = await parties.worker()
+    async with projecting(parties.settings), delivering(parties.settings):
+        path = (await parties.hub.http.get("/v1/connections", headers=key)).json()
+        path = f"/v1/connections/{path['connections'][0]['connection_id']}"
+        await parties.hub.http.post(f"{path}/pause", headers=key)
+        grant = await parties.grant(token, "acme")
+        _, position = await parties.progressed(ana, 1)
+        await until(lambda: matched(parties.hub.pool, position))
+        await until(lambda: _no_snapshot(parties))
+    await parties.hub.http.post(f"{path}/resume", headers=key)
+    return token, grant
+
+
+async def _no_snapshot(parties: Parties) -> bool:
+    count = "SELECT count(*) FROM delivery_work.lane WHERE snapshots > 0"
+    return not await parties.hub.pool.fetchval(count)
+
+
+async def test_a_withdrawal_waits_for_a_decision_that_is_being_made(
+    parties: Parties, acme: Inbox
+) -> None:
+    """And then for the lease that came of it, which was committed only afterwards."""
+    token, grant = await _one_waiting(parties, acme)
+    store = LaneStore(parties.hub.pool, QUICK)
+    async with store.transaction() as tx:
+        [lane] = await tx.lease({}, 10)
+        ending = asyncio.create_task(parties.withdraw(token, grant))
+        done, _ = await asyncio.wait([ending], timeout=0.5)
+        assert not done
+        assert not await _revoked(parties, 1)
+    await until(lambda: _revoked(parties, 1))
+    assert not ending.done()
+    async with store.transaction() as tx:
+        await tx.write([], [unsent(lane)])
+    await ending
+    async with store.transaction() as tx:
+        [again] = await tx.lease({}, 10)
+    assert [known.revoked for known in again.grants] == [True]
+
+
+async def test_nothing_is_leased_while_a_withdrawal_is_being_written(
+    parties: Parties, acme: Inbox
+) -> None:
+    await _one_waiting(parties, acme)
+    store = LaneStore(parties.hub.pool, QUICK)
+    async with parties.hub.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT FROM consent.lock FOR UPDATE")
+        async with store.transaction() as tx:
+            assert await tx.lease({}, 10) == []
+    async with store.transaction() as tx:
+        assert len(await tx.lease({}, 10)) == 1
 
 
 @pytest.mark.parametrize("seed", [1, 2])
