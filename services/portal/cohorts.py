@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from starlette.responses import Response
 
+from services.portal.i18n import Language
 from services.portal.web import Visit
 from services.portal.words import readable
 
 MINIMUM: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class LeftIn:
+    """How many left in these months after they signed up, the first month being 1."""
+
+    first: int
+    last: int
+    people: int
+
+
+def left_in(months_after: Iterable[float]) -> tuple[LeftIn, ...]:
+    """Who left, by month: months in a row are put together until each holds the minimum.
+
+    So all who left are in one of them, none is under the minimum, and what stands in none can't
+    be worked out from what all of them make together. Nothing when fewer left in all.
+    """
+    by_month = Counter(int(months) + 1 for months in months_after)
+    found: list[LeftIn] = []
+    first, people = 1, 0
+    for month in range(1, max(by_month, default=0) + 1):
+        people += by_month[month]
+        if people >= MINIMUM:
+            found.append(LeftIn(first, month, people))
+            first, people = month + 1, 0
+    if people and found:
+        end = found.pop()
+        found.append(LeftIn(end.first, max(by_month), end.people + people))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +55,7 @@ class Cohort:
     distinction: int
     failed: int
     left_early: int
+    left_in: tuple[LeftIn, ...]
 
     @property
     def not_known(self) -> int:
@@ -65,6 +97,7 @@ def cohorts_of(rows: Iterable[Mapping[str, Any]]) -> tuple[list[Cohort], int]:
             distinction=row["distinction"],
             failed=row["failed"],
             left_early=row["left_early"],
+            left_in=left_in(row["left_after"] or ()),
         )
         for row in rows
     ]
@@ -84,7 +117,14 @@ async def cohorts_page(visit: Visit) -> Response:
         cohorts=shown,
         hidden=hidden,
         minimum=MINIMUM,
+        months=lambda part: _months(part, visit.t),
     )
+
+
+def _months(part: LeftIn, t: Language) -> str:
+    if part.first == part.last:
+        return t.gettext("Month %(first)s", first=part.first)
+    return t.gettext("Months %(first)s to %(last)s", first=part.first, last=part.last)
 
 
 async def front_page(visit: Visit) -> Response:

@@ -95,7 +95,10 @@ SELECT t.course_id, p.title, count(*) AS started,
     count(*) FILTER (WHERE t.result = 'DISTINCTION') AS distinction,
     count(*) FILTER (WHERE t.result = 'FAILED') AS failed,
     count(*) FILTER (WHERE t.exited_at IS NOT NULL
-                     AND coalesce(t.result, 'UNKNOWN') = 'UNKNOWN') AS left_early
+                     AND coalesce(t.result, 'UNKNOWN') = 'UNKNOWN') AS left_early,
+    array_agg(greatest(0, extract(epoch FROM t.exited_at - t.enrolled_at) / 2592000)::float8)
+        FILTER (WHERE t.exited_at IS NOT NULL
+                AND coalesce(t.result, 'UNKNOWN') = 'UNKNOWN') AS left_after
 FROM read.training t LEFT JOIN read.programme p
     ON p.organization_id = t.provider_id AND p.programme_id = t.course_id
 WHERE t.provider_id = $1 AND t.enrolled_at IS NOT NULL

@@ -23,6 +23,7 @@ from services.common.settings import Settings
 from services.common.setup import initialise
 from services.common.vault import Keyring, Vault
 from services.consent.__main__ import service as consent
+from services.feeds.__main__ import service as feeds
 from services.ingest.__main__ import service as ingest
 from services.portal.__main__ import service as portal
 from services.projections.projections import PROJECTIONS
@@ -86,7 +87,7 @@ class Site:
         )
         self._worker = ProjectionsWorker(self.settings, ProjectionsSettings(), PROJECTIONS)
         self._projecting = asyncio.create_task(self._worker.run())
-        app = build_app([ingest(), consent(), portal()], self.settings)
+        app = build_app([ingest(), consent(), portal(), feeds()], self.settings)
         config = uvicorn.Config(app, host="127.0.0.1", port=self.port, log_level="warning")
         self._server = uvicorn.Server(config)
         self._serving = asyncio.create_task(self._server.serve())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.portal.cohorts import MINIMUM, cohorts_of
+from services.portal.cohorts import MINIMUM, LeftIn, cohorts_of, left_in
 
 COUNTS = st.integers(0, 40)
 
@@ -21,6 +22,7 @@ def row(passed: int, distinction: int, failed: int, left: int, unknown: int = 0)
         "distinction": distinction,
         "failed": failed,
         "left_early": left,
+        "left_after": [number % 4 + 0.5 for number in range(left)],
     }
 
 
@@ -56,4 +58,23 @@ def test_no_small_number_is_ever_shown_and_every_row_adds_up(
         assert sum(parts) == one.started
         assert min(parts[:4]) >= MINIMUM
         assert one.not_known == 0 or one.not_known >= MINIMUM
+        assert sum(part.people for part in one.left_in) == one.left_early
         assert abs(sum(width for _, _, width in one.bar()) - 100) < 0.1
+
+
+def test_months_with_few_people_are_put_together() -> None:
+    months = [0.1] * 4 + [1.2] * 7 + [2.0] * 15 + [4.9] * 3
+
+    assert left_in(months) == (LeftIn(1, 2, 11), LeftIn(3, 5, 18))
+    assert left_in([0.5] * (MINIMUM - 1)) == ()
+    assert left_in([]) == ()
+
+
+@given(st.lists(st.floats(0, 30), max_size=200))
+def test_no_group_of_leavers_is_small_and_none_is_missing(months: list[float]) -> None:
+    found = left_in(months)
+
+    assert all(part.people >= MINIMUM for part in found)
+    assert sum(part.people for part in found) == (len(months) if len(months) >= MINIMUM else 0)
+    for before, after in pairwise(found):
+        assert before.last + 1 == after.first
