@@ -75,11 +75,12 @@ async def test_a_person_first_seen_by_many_requests_at_once_is_one_worker(
     assert others == ["TrainingEnrolled"] * 20
 
 
-@pytest.mark.parametrize("writers", [1, 2])
+@pytest.mark.parametrize(("writers", "flush_events"), [(1, 2000), (1, 1), (2, 2000)])
 async def test_the_same_event_sent_twice_at_once_is_on_the_log_once(
-    settings: Settings, new_writer: NewWriter, writers: int
+    settings: Settings, new_writer: NewWriter, writers: int, flush_events: int
 ) -> None:
-    made = [new_writer() for _ in range(writers)]
+    """Within one group, in groups that follow on each other, and in two processes."""
+    made = [new_writer(flush_events=flush_events) for _ in range(writers)]
     batch = numbered(200)
     requests = [made[n % writers].write(batch, PROVIDER, AT) for n in range(6)]
     answers = await asyncio.gather(*requests)
@@ -105,6 +106,23 @@ async def test_two_writers_with_the_same_people_in_other_orders_do_not_lock_each
     assert statuses == {Status.ACCEPTED: 500, Status.DUPLICATE: 500}
     assert await pool.fetchval("SELECT count(*) FROM vault.worker") == 500
     assert await names_on_the_log(settings) == {"WorkerRegistered": 500, "TrainingEnrolled": 500}
+
+
+async def test_reservations_are_made_in_one_order_so_that_nobody_waits_for_ever(
+    pool: Pool,
+) -> None:
+    ids = [uuid4() for _ in range(1000)]
+    stores, hold = (ReservationStore(pool), ReservationStore(pool)), timedelta(seconds=15)
+
+    async def reserve(store: ReservationStore, ordered: list[UUID]) -> int:
+        holder = uuid4()
+        found = await store.reserve(dict.fromkeys(ordered, b"a"), holder, utc_now(), hold)
+        return sum(entry.held_by == holder for entry in found.values())
+
+    for start in range(0, 1000, 100):
+        part = ids[start : start + 100]
+        won = await asyncio.gather(reserve(stores[0], part), reserve(stores[1], part[::-1]))
+        assert sum(won) == 100
 
 
 async def test_positions_are_where_the_events_are_and_a_workers_order_is_kept(
