@@ -20,7 +20,11 @@ from services.common.errors import DoesNotDecode, UnknownSchema
 from services.common.kafka import TOPICS
 from services.common.settings import Settings
 
-_ENVELOPE = {"event_id", "worker_id", "occurred_at", "recorded_at", "actor", "correlation_id"}
+# Shown in columns of their own, or of no interest to somebody who watches the stream.
+_ENVELOPE = {
+    *("event_id", "worker_id", "organization_id", "occurred_at", "recorded_at"),
+    *("actor_role", "actor_id", "correlation_id", "supersedes"),
+}
 _UUID_BYTES = 16
 
 

@@ -94,8 +94,7 @@ class LocalKafka(LocalServer):
 
     def _format(self) -> None:
         """Give a new data directory its cluster id. An interrupted attempt is done again."""
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = ["format", "--ignore-formatted", "-t", cluster_id, "-c"]
+        arguments = ["format", "--ignore-formatted", "-t", new_cluster_id(), "-c"]
         command = self._java("kafka.tools.StorageTool", *arguments, str(self._properties))
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -127,3 +126,11 @@ class LocalKafka(LocalServer):
             size = int.from_bytes(answer.read(4), "big")
             body = answer.read(size)
         return int.from_bytes(body[_BROKERS_AT : _BROKERS_AT + 4], "big") > 0
+
+
+def new_cluster_id() -> str:
+    """A random id as Kafka writes them; none begins with `-`, which would read as an option."""
+    while True:
+        found = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not found.startswith("-"):
+            return found

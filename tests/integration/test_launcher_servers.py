@@ -16,7 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from services.launcher import jars
 from services.launcher.errors import AlreadyRunning, JarMismatch, PortTaken
-from services.launcher.kafka import LocalKafka
+from services.launcher.kafka import LocalKafka, new_cluster_id
 from services.launcher.postgres import LocalPostgres
 from services.launcher.process import Identity
 
@@ -222,3 +222,9 @@ def test_a_server_ends_when_the_process_that_started_it_is_killed(tmp_path: Path
 
     psutil.wait_procs([psutil.Process(server.pid)] if server.runs() else [], timeout=10)
     assert not server.runs()
+
+
+def test_no_cluster_id_reads_as_an_option() -> None:
+    ids = {new_cluster_id() for _ in range(2000)}
+    assert len(ids) == 2000
+    assert not any(found.startswith("-") for found in ids)

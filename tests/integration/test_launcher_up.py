@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
-from services.launcher import run_file
+from services.launcher import initialised, run_file
 from services.launcher.keeping import pause_after
 from services.launcher.process import Identity, is_free, limit
 from tests.processes import free_port, until
@@ -254,3 +254,19 @@ def test_a_log_is_limited_while_its_writer_goes_on(tmp_path: Path) -> None:
     assert log.read_bytes() == b"new\n"
     assert (tmp_path / "x.log.1").read_bytes() == b"old\n" * 10
     assert is_free(free_port())
+
+
+def test_init_is_left_out_only_for_the_same_code_settings_and_servers(tmp_path: Path) -> None:
+    files = ("kafka/topics/meta.properties", "postgres/password", "vault/master.key")
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("first")
+    initialised.mark_done(tmp_path, {"PARTITIONS": "24"})
+
+    assert initialised.is_done(tmp_path, {"PARTITIONS": "24"})
+    assert not initialised.is_done(tmp_path, {"PARTITIONS": "48"})
+    (tmp_path / files[0]).write_text("another cluster")
+    assert not initialised.is_done(tmp_path, {"PARTITIONS": "24"})
+    (tmp_path / files[1]).unlink()
+    initialised.mark_done(tmp_path, {})
+    assert not initialised.is_done(tmp_path, {})
