@@ -1,0 +1,203 @@
+"""Events taken over real HTTP: in batches, one by one, and about people nobody has seen before."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+from aiohttp import ClientSession, TCPConnector
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from services.common.access import Role, issue_key
+from services.common.postgres import open_pool
+from services.common.settings import Settings
+from services.common.setup import initialise
+from tests.bench.bench_projection import _hub, _servers
+from tests.bench.figure import Figure
+from tests.processes import HubProcess, free_port, until
+
+DESCRIPTION: str = "Events taken over HTTP, in batches of 500 and one by one"
+
+ROUNDS = 3
+EVENTS, SINGLES = 40_000, 4_000  # a round
+BATCH, BATCHES_AT_ONCE = 500, 4
+SINGLES_AT_ONCE = 32
+WORKERS = 500
+PROVIDER = "river-college"
+
+
+class Sender:
+    """Posts numbered events, and knows how many the log must hold."""
+
+    def __init__(self, http: ClientSession, workers: Sequence[str]) -> None:
+        self._http = http
+        self._workers = workers
+        self._number = 0
+        self.accepted = 0
+
+    def known(self, number: int) -> dict[str, Any]:
+        """About somebody by worker id: nothing to resolve, nothing to seal."""
+        return {"worker_id": self._workers[number % len(self._workers)]}
+
+    def recorded(self, number: int) -> dict[str, Any]:
+        """By the source's own number, which is sealed."""
+        return {"source_record_id": f"r-{number % len(self._workers)}"}
+
+    def fresh(self, number: int) -> dict[str, Any]:
+        """About somebody new: a worker, a key and a registration besides."""
+        return {"source_record_id": f"new-{number}"}
+
+    async def rate(
+        self, who: Callable[[int], dict[str, Any]], events: int, batch: int, at_once: int
+    ) -> float:
+        """Accepted events per second, from the first request to the last answer.
+
+        Raises AssertionError unless every event is accepted.
+        """
+        numbers = range(self._number, self._number + events)
+        self._number += events
+        made = [_event(number, who(number)) for number in numbers]
+        bodies = iter([_body(made[n : n + batch], batch) for n in range(0, events, batch)])
+        began = time.perf_counter()
+        await asyncio.gather(*(self._post_all(bodies) for _ in range(at_once)))
+        return events / (time.perf_counter() - began)
+
+    async def _post_all(self, bodies: Any) -> None:
+        for body in bodies:
+            async with self._http.post("/v1/events", data=body) as answer:
+                found = orjson.loads(await answer.read())
+            statuses = [result["status"] for result in found.get("results", [found])]
+            assert set(statuses) == {"accepted"}, found
+            self.accepted += len(statuses)
+
+
+def _event(number: int, who: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "TrainingProgressed",
+        "source_event_id": str(number),
+        "occurred_at": "2026-01-05T09:00:00Z",
+        "enrolment_id": f"e-{number % WORKERS}",
+        "course_id": "forklift",
+        "activity_id": f"step-{number}",
+        "verb": "answered",
+        "progress": 0.5,
+        **who,
+    }
+
+
+def _body(events: list[dict[str, Any]], batch: int) -> bytes:
+    return orjson.dumps(events[0] if batch == 1 else {"events": events})
+
+
+async def run(scale: float) -> list[Figure]:
+    """Needs nothing running: starts its own servers unless the environment names some.
+
+    Raises AssertionError when an event is refused, or the log does not hold what was accepted.
+    """
+    with _servers() as (bootstrap, database_url), tempfile.TemporaryDirectory() as folder:
+        async with _hub(bootstrap, database_url) as made:
+            settings = made.model_copy(update={"vault_dir": Path(folder) / "vault"})
+            await initialise(settings)
+            async with _sender(settings, Path(folder)) as sender:
+                figures = await _measure(sender, scale)
+                await _check(settings, sender, _many(EVENTS // 4, scale) * ROUNDS)
+    return figures
+
+
+def _many(events: int, scale: float) -> int:
+    return max(BATCH * BATCHES_AT_ONCE, int(events * scale) // BATCH * BATCH)
+
+
+async def _measure(sender: Sender, scale: float) -> list[Figure]:
+    many, new, singles = _many(EVENTS, scale), _many(EVENTS // 4, scale), int(SINGLES * scale) or 1
+    rates: dict[str, list[float]] = {}
+    for _ in range(ROUNDS):
+        contestants = (
+            ("ingest.batches", sender.known, many, BATCH, BATCHES_AT_ONCE),
+            ("ingest.batches_sealed", sender.recorded, many, BATCH, BATCHES_AT_ONCE),
+            ("ingest.new_people", sender.fresh, new, BATCH, BATCHES_AT_ONCE),
+            ("ingest.one_by_one", sender.known, singles, 1, SINGLES_AT_ONCE),
+        )
+        for name, *arguments in contestants:
+            rates.setdefault(name, []).append(await sender.rate(*arguments))  # type: ignore[arg-type]
+    medians = {name: statistics.median(found) for name, found in rates.items()}
+    scaled = {"events": many, "singles": singles, "rounds": ROUNDS, "batch": BATCH}
+    scaled |= {"requests_at_once": BATCHES_AT_ONCE, "singles_at_once": SINGLES_AT_ONCE}
+    single = medians["ingest.one_by_one"]
+    return [
+        Figure(
+            name=name,
+            value=value,
+            unit="events/s",
+            against=None if value == single else "ingest.one_by_one",
+            ratio=None if value == single else value / single,
+            scale=scaled,
+        )
+        for name, value in medians.items()
+    ]
+
+
+@asynccontextmanager
+async def _sender(settings: Settings, folder: Path) -> AsyncIterator[Sender]:
+    """A provider with a key, people it has registered, and the service in its own process."""
+    async with open_pool(settings, most=1) as pool:
+        token = await issue_key(pool, Role.PROVIDER, PROVIDER)
+    port = free_port()
+    environment = os.environ | {
+        "KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+        "TOPIC_PREFIX": settings.topic_prefix,
+        "VAULT_DIR": str(settings.vault_dir),
+    }
+    command = ("serve", "ingest", "--port", str(port))
+    process = HubProcess(*command, environment=environment, log=folder / "ingest.log")
+    process.start()
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    try:
+        # The server closes what is idle for 5 s; do so first, or a request may meet the close.
+        connector = TCPConnector(keepalive_timeout=2)
+        url = f"http://127.0.0.1:{port}"
+        async with ClientSession(url, headers=headers, connector=connector) as http:
+            await until(lambda: _ready(port))
+            yield Sender(http, [await _register(http, number) for number in range(WORKERS)])
+    except BaseException:
+        print(process.log_tail())
+        raise
+    finally:
+        process.stop()
+
+
+async def _ready(port: int) -> bool:
+    async with httpx.AsyncClient() as http:
+        try:
+            return (await http.get(f"http://127.0.0.1:{port}/health/ready")).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+
+async def _register(http: ClientSession, number: int) -> str:
+    async with http.post("/v1/workers", json={"source_record_id": f"r-{number}"}) as answer:
+        return str((await answer.json())["worker_id"])
+
+
+async def _check(settings: Settings, sender: Sender, new_people: int) -> None:
+    """The log holds each accepted event and each registration once, by count."""
+    topic = settings.topic("stories")
+    parts = [TopicPartition(topic, number) for number in range(settings.partitions)]
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap)
+    await consumer.start()
+    try:
+        found = sum((await consumer.end_offsets(parts)).values())
+    finally:
+        await consumer.stop()
+    wanted = sender.accepted + WORKERS + new_people
+    assert found == wanted, f"{found} records on the log, {wanted} were acknowledged"
