@@ -245,7 +245,9 @@ def test_no_link_of_the_pages_is_dead(rosa: Visitor) -> None:
         found |= set(page.eval_on_selector_all("a", "all => all.map(e => e.href)"))
     assert len(found) > 10
     for address in sorted(found):
-        assert rosa.context.request.get(address).status == 200, address
+        # The front page leads operators to the flow; Rosa is told that it is not for her.
+        expected = 403 if address.endswith("/flow") else 200
+        assert rosa.context.request.get(address).status == expected, address
 
 
 @pytest.mark.parametrize("width", [360, 1100])

@@ -26,7 +26,7 @@ from tests.conftest import Hub
 from tests.integration.test_portal_story import read
 
 SERVICES = ("consent", "portal")
-PUBLIC = ["/", "/cohorts", "/help", "/sign-in", "/demo"]
+PUBLIC = ["/", "/cohorts", "/outcomes", "/events", "/events/Promoted", "/help", "/sign-in", "/demo"]
 PERSONAL = ["/me", "/me/sharing"]
 
 
