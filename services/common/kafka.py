@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -39,6 +40,7 @@ class Position:
         return cls(topic, int(partition), int(offset))
 
 
+@lru_cache(maxsize=100_000)
 def partition_for(key: bytes, partitions: int) -> int:
     """The partition of a key: murmur2, as aiokafka and the Java clients do by default."""
     return int((murmur2(key) & 0x7FFFFFFF) % partitions)

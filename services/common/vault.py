@@ -166,7 +166,7 @@ class Keyring:
         if not pairs:
             return {}
         found = await self._existing(pairs)
-        if missing := sorted(pairs - found.keys()):
+        if missing := sorted(pairs - found.keys(), key=lambda pair: (pair[0].int, pair[1])):
             await self._make(missing)
             found |= await self._existing(set(missing))
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -94,19 +94,23 @@ def canonical(model: EdgeEvent, source: str) -> bytes:
     event is called (`event_id`, `source_event_id`) and when we recorded it are not part of it.
     """
     said = {
-        name: _plain(value)
+        name: plain(value) if (plain := _PLAIN.get(type(value))) is not None else value
         for name in model.model_fields_set
         if name not in _NAMES_OF_THE_EVENT and (value := getattr(model, name)) is not None
     }
     return orjson.dumps([source, said], option=orjson.OPT_SORT_KEYS)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return (value - _EPOCH) // _MICROSECOND
-    if isinstance(value, Decimal):
-        return format(value.normalize(), "f")
-    return value
+def _microseconds(value: datetime) -> int:
+    return (value - _EPOCH) // _MICROSECOND
+
+
+def _digits(value: Decimal) -> str:
+    return format(value.normalize(), "f")
+
+
+# The types that can spell one value in two ways, or that JSON has not.
+_PLAIN: Mapping[type, Callable[[Any], Any]] = {datetime: _microseconds, Decimal: _digits}
 
 
 def content_of(vault: Vault, model: EdgeEvent, source: str) -> bytes:

@@ -157,12 +157,15 @@ class Pipeline:
         try:
             if flight.failure is None:
                 await self._remember(flight)
+        except asyncio.CancelledError:
+            flight.failure = DependencyDown("the hub is stopping", retry_after_s=2)
+            raise
         except Exception as error:  # noqa: BLE001 - told to every caller of the group
             flight.failure = error
         finally:
             self._release(flight)
-        for submission in flight.submissions:
-            submission.answer(flight.failure)
+            for submission in flight.submissions:
+                submission.answer(flight.failure)
 
     async def _remember(self, flight: Flight) -> None:
         """Callers that gave up are not forgotten: this goes on until log and database answer, so

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from uuid import UUID
 
 import asyncpg
@@ -38,6 +39,9 @@ ON CONFLICT (event_id) DO UPDATE SET
 """
 
 
+_NUMBER = attrgetter("int")
+
+
 @dataclass(frozen=True, slots=True)
 class Reserved:
     """What stands under an event id now."""
@@ -57,7 +61,8 @@ class ReservationStore:
         self, wanted: Mapping[UUID, bytes], holder: UUID, at: datetime, hold: timedelta
     ) -> Mapping[UUID, Reserved]:
         """Reserve every id that is free, and say what stands under each."""
-        ids = sorted(wanted)  # in one order everywhere, so that two writers can't deadlock
+        # In one order everywhere, so that two writers can't deadlock; numbers compare fast.
+        ids = sorted(wanted, key=_NUMBER)
         contents = [wanted[event_id] for event_id in ids]
         rows = await self._pool.fetch(RESERVE, ids, contents, holder, at, hold)
         return {
@@ -67,7 +72,7 @@ class ReservationStore:
 
     async def publish(self, done: Sequence[tuple[UUID, bytes, Position]], holder: UUID) -> None:
         """Remember where the events are on the log."""
-        ordered = sorted(done, key=lambda entry: entry[0])
+        ordered = sorted(done, key=lambda entry: entry[0].int)
         positions = [position for _, _, position in ordered]
         await self._pool.execute(
             PUBLISHED,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -46,6 +47,9 @@ ON CONFLICT (worker_id) DO NOTHING
 """
 
 
+_NUMBER = attrgetter("int")
+
+
 @dataclass(frozen=True, slots=True)
 class KnownWorker:
     worker_id: UUID
@@ -61,7 +65,7 @@ class WorkerStore:
 
     async def registered(self, worker_ids: Sequence[UUID], at: datetime) -> None:
         """Remember that these workers' registrations are on the log."""
-        await self._pool.execute(REGISTERED, sorted(worker_ids), at)
+        await self._pool.execute(REGISTERED, sorted(worker_ids, key=_NUMBER), at)
 
     async def workers(self, ids: Iterable[UUID]) -> Mapping[UUID, KnownWorker]:
         """Those of the workers that have a record here."""
@@ -89,7 +93,7 @@ class WorkerStore:
         )
 
     async def add_workers(self, worker_ids: Sequence[UUID], at: datetime) -> None:
-        await self._pool.execute(ADD_WORKERS, sorted(worker_ids), at)
+        await self._pool.execute(ADD_WORKERS, sorted(worker_ids, key=_NUMBER), at)
 
     async def _adopted(self, ids: Sequence[UUID]) -> Mapping[UUID, KnownWorker]:
         try:

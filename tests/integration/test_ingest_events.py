@@ -114,8 +114,12 @@ async def test_the_envelope_says_who_sent_it_and_the_sealed_number_opens(
     before = datetime.now(UTC) - timedelta(seconds=1)
     correlation = uuid4()
     item = enrolled(actor_id="desk-3", correlation_id=str(correlation))
-    _, answer = await post(hub, provider, item)
+    trace = f"00-{uuid4().hex}-00f067aa0ba902b7-01"
+    _, answer = await post(hub, provider, item, traceparent=trace)
 
+    assert [dict(r.headers)["traceparent"].split(b"-")[1] for r in await on_the_log(settings)] == [
+        trace.split("-")[1].encode()
+    ] * 2
     registered, event = (decode(r.value) for r in await on_the_log(settings))
     assert registered.name == "WorkerRegistered"
     assert str(event.worker_id) == answer["worker_id"] == str(registered.worker_id)

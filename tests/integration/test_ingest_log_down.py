@@ -14,9 +14,14 @@ import asyncpg
 import httpx
 import pytest
 
-from services.common.access import Role
+from services.common.access import Principal, Role
+from services.common.clock import utc_now
 from services.common.codec import decode
+from services.common.errors import DependencyDown
+from services.common.postgres import Pool
 from services.common.settings import Settings
+from services.common.vault import Keyring, Vault
+from services.ingest.writer import Writer
 from services.launcher.kafka import LocalKafka
 from services.launcher.postgres import LocalPostgres
 from services.launcher.server import LocalServer
@@ -147,6 +152,24 @@ async def test_kafka_down_503_and_the_same_ids_again_are_on_the_log_once(
         for result in answer.json()["results"]:
             assert result["event_id"] in found
             assert result["position"]
+
+
+async def test_the_hub_stops_in_seconds_while_kafka_is_away(
+    settings: Settings, pool: Pool, kafka: LocalKafka
+) -> None:
+    vault = Vault.open(settings.vault_dir)
+    writer = Writer(settings, pool, vault, Keyring(pool, vault))
+    principal = Principal(Role.PROVIDER, SOURCE, "key-1")
+    await writer.write(batch("s"), principal, utc_now())
+    kafka.kill()
+    try:
+        waiting = asyncio.create_task(writer.write(batch("t"), principal, utc_now()))
+        async with asyncio.timeout(10):
+            with pytest.raises(DependencyDown):
+                await waiting
+            await writer.close()
+    finally:
+        await back(kafka)
 
 
 async def test_kafka_killed_in_the_middle_of_traffic_loses_and_doubles_nothing_acknowledged(

@@ -6,11 +6,13 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from aiokafka.errors import NotLeaderForPartitionError
 
 from schemas.models import WorkerRegistered
 from services.common.access import Principal, Role
@@ -23,6 +25,7 @@ from services.common.postgres import Pool
 from services.common.settings import Settings
 from services.common.vault import Keyring, Vault
 from services.ingest.drafts import Draft, ItemResult, Status
+from services.ingest.eventlog import EventLog, Record
 from services.ingest.handlers import Author, draft
 from services.ingest.settings import IngestSettings
 from services.ingest.store import ReservationStore
@@ -296,6 +299,24 @@ async def test_too_much_at_once_is_sent_away(new_writer: NewWriter, settings: Se
     with pytest.raises(DependencyDown, match="too many"):
         await writer.write(numbered(101), PROVIDER, AT)
     assert (await writer.write(numbered(100), PROVIDER, AT))[0].status is Status.ACCEPTED
+
+
+async def test_a_batch_that_failed_for_good_gets_a_new_producer(settings: Settings) -> None:
+    """The sequence of the old one has a gap that the broker would refuse from then on."""
+    events = EventLog(settings)
+    record = Record("stories", b"k" * 16, b"v", [])
+    (delivery,) = await events.append([record])
+    assert [p.offset for p in await events.positions(delivery)] == [0]
+    failed = asyncio.get_running_loop().create_future()
+    failed.set_exception(NotLeaderForPartitionError())
+    with pytest.raises(NotLeaderForPartitionError):
+        await events.positions(replace(delivery, done=failed))
+
+    (after,) = await events.append([record])
+
+    assert after.producer is not delivery.producer
+    assert [p.offset for p in await events.positions(after)] == [1]
+    await events.close()
 
 
 def test_event_ids_follow_from_the_source_and_its_number() -> None:
