@@ -123,7 +123,11 @@ async def test_a_refused_row_is_named_and_the_others_are_taken(
 
     assert account["rows"] == {"read": 8, "accepted": 2, "duplicate": 1, "refused": 5, "empty": 0}
     assert account["refused_by_reason"] == {
-        "date": 1, "empty": 1, "unreadable": 1, "invalid": 1, "conflict": 1
+        "date": 1,
+        "empty": 1,
+        "unreadable": 1,
+        "invalid": 1,
+        "conflict": 1,
     }
     report = list(csv.DictReader(io.StringIO(await rejected(hub, key, account))))
     assert [line["row"] for line in report] == ["3", "4", "5", "6", "9"]
