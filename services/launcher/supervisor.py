@@ -193,6 +193,7 @@ class Supervisor:
             "VAULT_DIR": str(self._data / "vault"),
             "PUBLIC_URL": url,
             "PORTAL_CONSENT_URL": url,
+            "PORTAL_PROMISES_URL": url,
             # Keeps a worker's partitions over a quick restart; one hub has one of each.
             "PROJECTIONS_INSTANCE_ID": "projections-1",
             "DELIVERY_INSTANCE_ID": "delivery-1",
@@ -276,6 +277,6 @@ def _addresses(env: Mapping[str, str]) -> dict[str, str]:
     """What another command needs to reach this hub."""
     names: Sequence[str] = (
         "KAFKA_BOOTSTRAP", "DATABASE_URL", "TOPIC_PREFIX", "PARTITIONS", "VAULT_DIR", "PUBLIC_URL",
-        "PORTAL_CONSENT_URL", "DEMO", "ALLOW_PRIVATE_RECEIVERS",
+        "PORTAL_CONSENT_URL", "PORTAL_PROMISES_URL", "DEMO", "ALLOW_PRIVATE_RECEIVERS",
     )  # fmt: skip
     return {name: env[name] for name in names if name in env}

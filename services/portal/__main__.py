@@ -13,7 +13,18 @@ from services.common.access import Role
 from services.common.http import HttpService
 from services.common.postgres import Pool, apply_schema
 from services.common.revocations import restore
-from services.portal import api, catalogue, cohorts, entry, flow, i18n, outcomes, pages
+from services.portal import (
+    api,
+    catalogue,
+    cohorts,
+    entry,
+    flow,
+    i18n,
+    outcomes,
+    pages,
+    promised,
+    requests,
+)
 from services.portal.flow_store import FlowStore
 from services.portal.log_ends import LogEnds
 from services.portal.remembered import Remembered
@@ -44,6 +55,10 @@ def routes() -> list[BaseRoute]:
         ("GET", "/me/sharing", pages.sharing),
         ("GET", "/me/sharing/{grant:uuid}/stop", pages.ask_stop),
         ("POST", "/me/sharing/{grant:uuid}/stop", pages.stop),
+        ("GET", "/me/promises", promised.promises_page),
+        ("POST", "/me/promises", promised.answer),
+        ("GET", "/me/requests/{request:path}", requests.request_page),
+        ("POST", "/me/requests/{request:path}", requests.answer),
         ("GET", "/me/{anything:path}", entry.nowhere),
     ]
     operators: list[tuple[str, Handler]] = [

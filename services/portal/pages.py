@@ -14,9 +14,12 @@ from starlette.responses import Response
 from services.common.clock import utc_now
 from services.common.codec import Decoded
 from services.common.errors import not_found, unavailable
+from services.portal.calls import consent_url
 from services.portal.facts import NOT_ON_TIME_LINE, Fact, Known, fact_of
 from services.portal.i18n import Language
+from services.portal.promised import PROMISES, is_new, is_over
 from services.portal.reading import Cursors
+from services.portal.requests import address as request_at
 from services.portal.store import AgreedGrant, ReadStore, SeenRow, StoryFilter
 from services.portal.web import Visit
 from services.portal.words import (
@@ -100,24 +103,25 @@ def _by_year(facts: Sequence[Fact]) -> list[tuple[int, list[Fact]]]:
     return [(year, list(group)) for year, group in groupby(facts, key=lambda fact: fact.at.year)]
 
 
-async def _waiting(store: ReadStore, worker_id: UUID, t: Language, now: datetime) -> list[str]:
-    """What waits: promises that are late, then requests to share."""
-    late = [
-        row
-        for row in await store.promises(worker_id)
-        if row["due_at"] and row["due_at"] < now and not _is_over(row)
-    ]
+async def _waiting(
+    store: ReadStore, worker_id: UUID, t: Language, now: datetime
+) -> list[tuple[str, str]]:
+    """What waits, with its address: late promises, requests to share, promises to answer."""
+    open_promises = [row for row in await store.promises(worker_id) if not is_over(row)]
+    late = [row for row in open_promises if row["due_at"] and row["due_at"] < now]
+    new = [row for row in open_promises if is_new(row)]
     asked = await store.open_requests(worker_id, now)
     names = await store.names(
-        {row["employer_id"] for row in late} | {row["recipient_id"] for row in asked}
+        {row["employer_id"] for row in (*late, *new)} | {row["recipient_id"] for row in asked}
     )
-    return [_late_promise(row, names.get(row["employer_id"]), t, now) for row in late] + [
-        _open_request(row, names.get(row["recipient_id"]), t) for row in asked
+    return [
+        *((_late_promise(row, names.get(row["employer_id"]), t, now), PROMISES) for row in late),
+        *(
+            (_open_request(row, names.get(row["recipient_id"]), t), request_at(row["request_id"]))
+            for row in asked
+        ),
+        *((_new_promise(row, names.get(row["employer_id"]), t), PROMISES) for row in new),
     ]
-
-
-def _is_over(promise: Any) -> bool:
-    return any(promise[end] for end in ("kept_at", "lapsed_at", "declined_at"))
 
 
 def _late_promise(row: Any, name: str | None, t: Language, now: datetime) -> str:
@@ -129,6 +133,14 @@ def _late_promise(row: Any, name: str | None, t: Language, now: datetime) -> str
         days,
         name=name or readable(row["employer_id"]),
         what=outcome_words(t).get(row["outcome"], something),
+    )
+
+
+def _new_promise(row: Any, name: str | None, t: Language) -> str:
+    return t.gettext(
+        "%(name)s promises you %(what)s. Say yes or no.",
+        name=name or readable(row["employer_id"]),
+        what=outcome_words(t).get(row["outcome"], t.gettext("something")),
     )
 
 
@@ -253,7 +265,7 @@ async def stop(visit: Visit) -> Response:
     await visit.form()
     grant_id = (await _own_grant(visit)).grant.grant_id
     answer = await visit.portal.http.delete(
-        f"{_consent_url(visit)}/v1/grants/{grant_id}",
+        f"{consent_url(visit)}/v1/grants/{grant_id}",
         params={"channel": "PORTAL"},
         headers={"Authorization": f"Bearer {visit.signed_in.bearer}"},
     )
@@ -261,10 +273,6 @@ async def stop(visit: Visit) -> Response:
     if not answer.is_success and (await _own_grant(visit)).ended_at is None:
         raise unavailable("Sharing could not be stopped now.")
     return visit.go(f"/me/sharing?stopped={grant_id}")
-
-
-def _consent_url(visit: Visit) -> str:
-    return str(visit.portal.settings.consent_url or visit.state.settings.public_url).rstrip("/")
 
 
 async def _own_grant(visit: Visit) -> AgreedGrant:

@@ -13,9 +13,10 @@ class PortalSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="PORTAL_", frozen=True)
 
-    # Where `consent` and `ingest` answer; the hub's own public address unless they run elsewhere.
+    # Where the others answer; the hub's own public address unless they run elsewhere.
     consent_url: str | None = None
     ingest_url: str | None = None
+    promises_url: str | None = None
     # How long a call to them may take: a withdrawal waits for sendings under way to end.
     call_timeout: timedelta = timedelta(seconds=60)
     # How long a read with `after=` waits for the read model.

@@ -252,6 +252,21 @@ def asked(worker_id: UUID) -> Event:
     )
 
 
+def request(worker_id: UUID, request_id: str, *categories: str, days: float) -> Event:
+    """Acme Foods asks, and waits for so many days."""
+    return about(
+        "AccessRequested",
+        worker_id,
+        ACME,
+        ago(3),
+        request_id=request_id,
+        recipient_id="acme-foods",
+        categories=sorted(categories),
+        purposes=["advancement"],
+        expires_at=ago(-days),
+    )
+
+
 def seen(worker_id: UUID, grant_id: UUID, kind: str, category: str, at: datetime) -> Event:
     """What delivery writes when it has sent something."""
     return about(

@@ -29,6 +29,7 @@ from services.portal.__main__ import service as portal
 from services.projections.projections import PROJECTIONS
 from services.projections.settings import ProjectionsSettings
 from services.projections.worker import ProjectionsWorker
+from services.promises.__main__ import service as promises
 from tests.browser.people import Log
 from tests.conftest import _with_database
 from tests.processes import free_port
@@ -87,7 +88,7 @@ class Site:
         )
         self._worker = ProjectionsWorker(self.settings, ProjectionsSettings(), PROJECTIONS)
         self._projecting = asyncio.create_task(self._worker.run())
-        app = build_app([ingest(), consent(), portal(), feeds()], self.settings)
+        app = build_app([ingest(), consent(), portal(), feeds(), promises()], self.settings)
         config = uvicorn.Config(app, host="127.0.0.1", port=self.port, log_level="warning")
         self._server = uvicorn.Server(config)
         self._serving = asyncio.create_task(self._server.serve())

@@ -63,8 +63,9 @@ def test_the_years_are_headings_newest_first(rosa: Visitor) -> None:
 def test_what_waits_stands_on_top(rosa: Visitor) -> None:
     waiting = rosa.page.locator(".waiting")
 
-    assert waiting.get_by_role("heading").inner_text() == "2 things wait for you"
-    late, asks = waiting.locator("li").all_inner_texts()
+    assert waiting.get_by_role("heading").inner_text() == "3 things wait for you"
+    late, asks, new = waiting.locator("li").all_inner_texts()
+    assert new == "Acme Foods promises you a better job. Say yes or no."
     assert re.fullmatch(r"Acme Foods promised you more pay\. It is [56] days late\.", late)
     assert asks.startswith("Harbor Logistics asks to see your record.")
 
@@ -240,7 +241,7 @@ def test_the_public_page_has_the_numbers_and_their_source(visit: Visitor) -> Non
 
 def test_no_link_of_the_pages_is_dead(rosa: Visitor) -> None:
     found = set()
-    for path in ("/", "/me", "/me/sharing", "/help", "/demo", "/cohorts"):
+    for path in ("/", "/me", "/me/promises", "/me/sharing", "/help", "/demo", "/cohorts"):
         page = rosa.open(path)
         found |= set(page.eval_on_selector_all("a", "all => all.map(e => e.href)"))
     assert len(found) > 10
@@ -258,6 +259,8 @@ def test_screenshots(visit: Visitor, shots: Path | None, width: int) -> None:
         "front": "/",
         "cohorts": "/cohorts",
         "my-story": "/me",
+        "promises": "/me/promises",
+        "share-request": "/me/requests/r-1",
         "who-sees-it": "/me/sharing",
         "stop-sharing": f"/me/sharing/{visit.cast.rosa_grant}/stop",
     }

@@ -27,7 +27,7 @@ from tests.integration.test_portal_story import read
 
 SERVICES = ("consent", "portal")
 PUBLIC = ["/", "/cohorts", "/outcomes", "/events", "/events/Promoted", "/help", "/sign-in", "/demo"]
-PERSONAL = ["/me", "/me/sharing"]
+PERSONAL = ["/me", "/me/promises", "/me/sharing"]
 
 
 @pytest.fixture

@@ -1,0 +1,42 @@
+"""SQL of the page of promises."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from services.common.postgres import Pool
+from services.portal.store import Row
+
+# First what waits for an answer, then what is open by its day, then what is over, newest first.
+_PROMISES = """
+SELECT p.promise_id, p.employer_id, p.outcome, p.due_in_days, p.made_at, p.accepted_at,
+       p.declined_at, p.due_at, p.kept_at, p.lapsed_at, p.criteria,
+       ARRAY(SELECT c.criterion FROM read.promise_criterion c
+             WHERE c.worker_id = p.worker_id AND c.promise_id = p.promise_id
+               AND c.met_at IS NOT NULL
+               AND (c.unmet_at IS NULL OR c.met_at > c.unmet_at)) AS met,
+       p.kept_at IS NOT NULL OR p.lapsed_at IS NOT NULL OR p.declined_at IS NOT NULL AS is_over
+FROM read.promise p
+WHERE p.worker_id = $1 AND p.made_at IS NOT NULL AND ($2::text IS NULL OR p.promise_id = $2)
+ORDER BY is_over,
+    CASE WHEN p.accepted_at IS NULL AND p.due_at IS NULL THEN 0 ELSE 1 END,
+    CASE WHEN kept_at IS NULL AND lapsed_at IS NULL AND declined_at IS NULL
+        THEN p.due_at END NULLS LAST,
+    p.made_at DESC, p.promise_id
+LIMIT $3 OFFSET $4
+"""
+
+
+class PromiseStore:
+    """Reads of one pool."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def promises(self, worker_id: UUID, limit: int, start: int = 0) -> list[Row]:
+        rows = await self._pool.fetch(_PROMISES, worker_id, None, limit, start)
+        return [dict(row) for row in rows]
+
+    async def promise(self, worker_id: UUID, promise_id: str) -> Row | None:
+        row = await self._pool.fetchrow(_PROMISES, worker_id, promise_id, 1, 0)
+        return None if row is None else dict(row)

@@ -1,0 +1,165 @@
+"""The page of promises: what, who, by when, and was it kept; and the answer to a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+from starlette.responses import Response
+
+from services.common.clock import utc_now
+from services.common.errors import Problem, not_found
+from services.portal import requests
+from services.portal.calls import is_read, promises_url, send
+from services.portal.facts import State, promise_state
+from services.portal.i18n import Language
+from services.portal.promise_store import PromiseStore
+from services.portal.steps import courses, step
+from services.portal.store import ReadStore, Row
+from services.portal.web import Visit
+from services.portal.words import outcome_words, readable
+
+PROMISES = "/me/promises"
+PROMISES_A_PAGE = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """One promise, as a card shows it."""
+
+    promise_id: str
+    what: str
+    who: str
+    made: str
+    state: State
+    steps: list[tuple[str, bool]]  # what to do, and whether it is done
+    due: str | None
+    days: str | None
+    kept: str | None
+    waits_for_answer: bool
+
+
+def is_over(promise: Mapping[str, Any]) -> bool:
+    return any(promise[end] for end in ("kept_at", "lapsed_at", "declined_at"))
+
+
+def is_new(promise: Mapping[str, Any]) -> bool:
+    """Whether the person has yet to say yes or no. One that fell due was a yes."""
+    return not is_over(promise) and not promise["accepted_at"] and not promise["due_at"]
+
+
+async def promises_page(visit: Visit) -> Response:
+    """W3: was it kept?"""
+    start = _start(visit)
+    store = PromiseStore(visit.state.pool)
+    rows = await store.promises(visit.signed_in.worker_id, PROMISES_A_PAGE + 1, start)
+    shown = rows[:PROMISES_A_PAGE]
+    names, titles = await _known(visit.portal.store, shown)
+    t, now = visit.t, utc_now()
+    return visit.render(
+        "promises.html",
+        groups=_groups([(row, _promise(row, names, titles, t, now)) for row in shown], t),
+        answered=visit.request.query_params.get("answered"),
+        older=start + PROMISES_A_PAGE if len(rows) > PROMISES_A_PAGE else None,
+        is_first=start == 0,
+    )
+
+
+def _start(visit: Visit) -> int:
+    asked = visit.request.query_params.get("from", "")
+    return min(int(asked), 10_000) if asked.isascii() and asked.isdigit() else 0
+
+
+async def _known(
+    store: ReadStore, rows: Iterable[Row]
+) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Names of the employers, and titles of the courses to finish."""
+    rows = list(rows)
+    names = await store.names(row["employer_id"] for row in rows)
+    titles = await store.titles(courses(code for row in rows for code in row["criteria"] or ()))
+    return names, titles
+
+
+def _groups(
+    cards: Sequence[tuple[Row, Promise]], t: Language
+) -> list[tuple[str, str, list[Promise]]]:
+    """Cards under a heading: what waits for an answer, what goes on, and what is over."""
+    new = [card for _, card in cards if card.waits_for_answer]
+    over = [card for row, card in cards if is_over(row)]
+    going = [card for row, card in cards if not card.waits_for_answer and not is_over(row)]
+    groups = [
+        ("new", t.gettext("Do you want it?"), new),
+        ("open", t.gettext("Open"), going),
+        ("over", t.gettext("Over"), over),
+    ]
+    return [group for group in groups if group[2]]
+
+
+def _promise(
+    row: Row, names: Mapping[str, str], titles: Mapping[str, str], t: Language, now: datetime
+) -> Promise:
+    outcome = outcome_words(t).get(row["outcome"], t.gettext("something"))
+    return Promise(
+        promise_id=row["promise_id"],
+        what=outcome[:1].upper() + outcome[1:],
+        who=names.get(row["employer_id"]) or readable(row["employer_id"]),
+        made=t.date(row["made_at"]),
+        state=promise_state(row, t, now),
+        steps=[(step(code, t, titles), _is_done(code, row)) for code in row["criteria"] or ()],
+        due=_due(row, t),
+        days=_days(row, t, now),
+        kept=t.date(row["kept_at"]) if row["kept_at"] else None,
+        waits_for_answer=is_new(row),
+    )
+
+
+def _is_done(code: str, row: Row) -> bool:
+    """Once the promise is due, all of it was done."""
+    return code in row["met"] or row["due_at"] is not None
+
+
+def _due(row: Row, t: Language) -> str | None:
+    if row["due_at"]:
+        return t.date(row["due_at"])
+    if is_over(row):
+        return None
+    return t.ngettext(
+        "%(num)s day after you did your part",
+        "%(num)s days after you did your part",
+        row["due_in_days"],
+    )
+
+
+def _days(row: Row, t: Language, now: datetime) -> str | None:
+    """How many days are left, or how late it is."""
+    due = row["due_at"]
+    if due is None or row["kept_at"] or row["declined_at"]:
+        return None
+    if due < now:
+        days = max(1, (now - due) // timedelta(days=1))
+        return t.ngettext("%(num)s day late", "%(num)s days late", days)
+    days = (due - now) // timedelta(days=1)
+    return t.ngettext("%(num)s day left", "%(num)s days left", days)
+
+
+async def answer(visit: Visit) -> Response:
+    """Say yes or no through `promises`; a yes leads on to what the employer asks to see."""
+    form = await visit.form()
+    promise_id, said = form.get("promise_id", ""), form.get("answer")
+    store = PromiseStore(visit.state.pool)
+    row = await store.promise(visit.signed_in.worker_id, promise_id)
+    if row is None or said not in ("accept", "decline"):
+        raise not_found("promise")
+    address = f"{promises_url(visit)}/v1/promises/{quote(promise_id, safe='')}/answer"
+    answered = await send(visit, address, {"answer": said})
+    if answered.status_code == 409:  # answered before: the page shows how
+        return visit.go(PROMISES)
+    if not answered.is_success:
+        raise Problem(422, "invalid", "The answer was not taken.")
+    told = answered.json()
+    if await is_read(visit, told["position"]) and told["access_request"]:
+        return visit.go(requests.address(told["access_request"]["request_id"]))
+    return visit.go(f"{PROMISES}?answered={'yes' if said == 'accept' else 'no'}")
