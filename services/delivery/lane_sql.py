@@ -20,7 +20,8 @@ WITH due AS (
     WHERE (k.worker_id, k.recipient_id) IN (SELECT worker_id, recipient_id FROM due)
     FOR SHARE SKIP LOCKED
 )
-UPDATE delivery_work.lane t SET lease = gen_random_uuid(), leased_until = now() + $5
+UPDATE delivery_work.lane t SET lease = gen_random_uuid(), leased_until = now() + $5,
+    holder = $6
 FROM due JOIN locked USING (worker_id, recipient_id)
 JOIN delivery.connection c USING (connection_id)
 WHERE t.connection_id = due.connection_id AND t.worker_id = due.worker_id
@@ -57,6 +58,12 @@ WITH lanes AS (
 UPDATE delivery_work.outbox o SET sequence = n.sequence
 FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS n(connection_id, event_id, sequence)
 WHERE o.connection_id = n.connection_id AND o.event_id = n.event_id
+"""
+
+# An instance id is one process's: whoever starts under it follows one that is dead.
+INHERIT = """
+UPDATE delivery_work.lane SET lease = NULL, leased_until = NULL
+WHERE holder = $1 AND lease IS NOT NULL
 """
 
 # In one order everywhere, so that two writers never wait for each other.

@@ -14,6 +14,7 @@ from services.common.postgres import Connection, Pool
 from services.delivery.lane_sql import (
     ANNOUNCE,
     GRANTS,
+    INHERIT,
     LEASE,
     LOCK_LANES,
     NUMBER,
@@ -114,6 +115,11 @@ class LaneStore:
     def transaction(self) -> LaneTransaction:
         return LaneTransaction(self._pool, self._own)
 
+    async def inherit(self) -> None:
+        """End what an earlier process of this instance id left leased when it was killed."""
+        if self._own.instance_id is not None:
+            await self._pool.execute(INHERIT, self._own.instance_id)
+
     async def sealed_secrets(self, connection_id: str) -> tuple[bytes, bytes | None] | None:
         """Our own secret and the receiver's token, both sealed."""
         row = await self._pool.fetchrow(SEALED, connection_id)
@@ -149,6 +155,7 @@ class LaneTransaction:
             own.lanes_per_connection,
             room,
             own.lease + own.request_timeout,
+            own.instance_id,
         )
         lanes = {(r["connection_id"], r["worker_id"]): _lane(dict(r)) for r in leased}
         if not lanes:

@@ -86,6 +86,8 @@ CREATE TABLE IF NOT EXISTS delivery_work.lane (
     leased_until timestamptz,
     PRIMARY KEY (connection_id, worker_id)
 ) WITH (fillfactor = 70);
+-- The worker process that leased it, by its instance id.
+ALTER TABLE delivery_work.lane ADD COLUMN IF NOT EXISTS holder text;
 CREATE INDEX IF NOT EXISTS lane_due ON delivery_work.lane (connection_id, next_at)
     WHERE pending > 0 AND snapshots = 0 AND parked_at IS NULL;
 CREATE INDEX IF NOT EXISTS lane_worker ON delivery_work.lane (worker_id, recipient_id);

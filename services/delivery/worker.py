@@ -100,6 +100,7 @@ class DeliveryWorker:
             )
         )
         matches, lanes = MatchStore(pool), LaneStore(pool, own)
+        await lanes.inherit()
         dispatcher = Dispatcher(
             lanes, Outlets(lanes, vault, http), Keyring(pool, vault), vault, own, utc_now
         )

@@ -39,6 +39,7 @@ async def processes(
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     env = {**environment, "PUBLIC_URL": url, "PORTAL_CONSENT_URL": url}
+    env |= {"PROJECTIONS_INSTANCE_ID": "projections-1", "DELIVERY_INSTANCE_ID": "delivery-1"}
     serve = ("serve", "ingest", "consent", "delivery", "portal", "--port", str(port))
     commands = {
         "http": serve,
@@ -140,11 +141,13 @@ async def test_every_event_once_every_update_sent_none_without_consent(
 
     async def leave_midway() -> None:
         await until(lambda: _at_least(world.pool, total // 2), within_s=180)
-        for worker_id in leaving:
-            path = f"/v1/grants/{world.grants[worker_id]}"
-            answer = await world.http.delete(path, headers=world.tokens[worker_id])
-            assert answer.status_code == 200, answer.text
-            ended[worker_id] = time.monotonic()
+        await asyncio.gather(*(leave(worker_id) for worker_id in leaving))
+
+    async def leave(worker_id: UUID) -> None:
+        path = f"/v1/grants/{world.grants[worker_id]}"
+        answer = await world.http.delete(path, headers=world.tokens[worker_id])
+        assert answer.status_code == 200, answer.text
+        ended[worker_id] = time.monotonic()
 
     await asyncio.gather(
         _post_all(world, accepted), _kill_now_and_then(world, processes, total), leave_midway()

@@ -90,6 +90,20 @@ async def test_a_lease_whose_holder_died_ends_by_itself(
     assert 0.9 < time.monotonic() - begun < 5
 
 
+async def test_who_follows_a_dead_process_ends_its_leases(parties: Parties, acme: Inbox) -> None:
+    """So nobody waits for a lease whose holder is known to be gone."""
+    await _one_waiting(parties, acme)
+    long = {"lease": timedelta(minutes=5)}
+    first = LaneStore(parties.hub.pool, QUICK.model_copy(update={**long, "instance_id": "d-1"}))
+    async with first.transaction() as tx:
+        assert len(await tx.lease({}, 10)) == 1
+    other = LaneStore(parties.hub.pool, QUICK.model_copy(update={"instance_id": "d-2"}))
+    for store, wanted in ((other, 0), (first, 1)):
+        await store.inherit()
+        async with store.transaction() as tx:
+            assert len(await tx.lease({}, 10)) == wanted
+
+
 async def _one_waiting(parties: Parties, acme: Inbox) -> tuple[dict[str, str], dict[str, Any]]:
     """A message that is due, and no worker that sends it; answers the token and the grant."""
     key = await parties.organization("acme")
