@@ -120,7 +120,7 @@ SELECT EXISTS (
 REGISTERED = "SELECT EXISTS (SELECT FROM read.organization WHERE organization_id = $1)"
 WORKER_KNOWN = """
 SELECT EXISTS (SELECT FROM read.worker WHERE worker_id = $1)
-    OR EXISTS (SELECT FROM vault.source_record WHERE worker_id = $1)
+    OR EXISTS (SELECT FROM vault.worker WHERE worker_id = $1)
 """
 WORKER_OF_RECORD = """
 SELECT worker_id FROM vault.source_record WHERE source = $1 AND record_index = $2
