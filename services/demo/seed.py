@@ -137,7 +137,11 @@ class _Seeding:
     async def block(self, start: int, stop: int, truth: Truth) -> None:
         """People, then their events in the order of time, then what they share."""
         lives = list(self._region.lives(start, stop))
-        await together(self._register(life) for life in lives)
+        # The cast comes first, one by one: the demo page lists people in the order they came.
+        cast = [life for life in lives if life.index < len(NAMES)]
+        for life in cast:
+            await self._register(life)
+        await together(self._register(life) for life in lives[len(cast) :])
         self._state.save()
         await self._tell(list(self._region.told(start, stop, truth=truth)))
         await together(self._share(life) for life in lives if life.sharing)

@@ -24,6 +24,7 @@ from services.portal import (
     pages,
     promised,
     requests,
+    team,
 )
 from services.portal.flow_store import FlowStore
 from services.portal.log_ends import LogEnds
@@ -61,6 +62,11 @@ def routes() -> list[BaseRoute]:
         ("POST", "/me/requests/{request:path}", requests.answer),
         ("GET", "/me/{anything:path}", entry.nowhere),
     ]
+    employers: list[tuple[str, str, Handler]] = [
+        ("GET", "/team", team.team_page),
+        ("POST", "/team", team.notice),
+        ("GET", "/team/{organization}", team.team_of),
+    ]
     operators: list[tuple[str, Handler]] = [
         ("/flow", flow.flow_page),
         ("/flow/numbers", flow.flow_numbers),
@@ -69,6 +75,10 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/static/{name}", static, methods=["GET"]),
         *(Route(p, role_page(handler, Role.OPERATOR)) for p, handler in operators),
+        *(
+            Route(path, role_page(handler, Role.EMPLOYER), methods=[method])
+            for method, path, handler in employers
+        ),
         *(Route(path, page(handler), methods=[method]) for method, path, handler in public),
         *(Route(p, worker_page(handler), methods=[method]) for method, p, handler in personal),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from starlette.responses import RedirectResponse, Response
@@ -13,6 +14,7 @@ from services.common.vault import Place, Redacted
 from services.portal.web import HOME, LOGIN_COOKIE, Visit
 
 DEMO_PEOPLE = 8
+DEMO_EMPLOYERS = 6
 DEMO_OPERATOR = "demo-operator"
 
 
@@ -91,22 +93,32 @@ async def demo_page(visit: Visit) -> Response:
     _demo_only(visit)
     ids = await visit.portal.store.demo_people(DEMO_PEOPLE)
     people = [(worker_id, await _display_name(visit, worker_id)) for worker_id in ids]
-    return visit.render("demo.html", people=people)
+    employers = await visit.portal.store.demo_employers(DEMO_EMPLOYERS)
+    return visit.render("demo.html", people=people, employers=employers)
 
 
 async def demo_sign_in(visit: Visit) -> Response:
-    """Sign in as one of the people that the demo page lists, or as the operator."""
+    """Sign in as one of those whom the demo page lists."""
     _demo_only(visit)
-    form = await visit.form()
+    who = await _demo_choice(visit, await visit.form())
+    return await _start(visit, visit.go(HOME[who.role]), who, remember=False)
+
+
+async def _demo_choice(visit: Visit, form: Mapping[str, str]) -> Principal:
+    """Who was chosen. Raises Problem 404 for anyone who is not on the demo page."""
+    store = visit.portal.store
     if form.get("role") == Role.OPERATOR:
-        operator = Principal(Role.OPERATOR, DEMO_OPERATOR, "")
-        return await _start(visit, visit.go(HOME[operator.role]), operator, remember=False)
-    known = {str(one): one for one in await visit.portal.store.demo_people(DEMO_PEOPLE)}
-    worker_id = known.get(form.get("worker_id", ""))
-    if worker_id is None:
+        return Principal(Role.OPERATOR, DEMO_OPERATOR, "")
+    if wanted := form.get("employer"):
+        known = [one for one, _ in await store.demo_employers(DEMO_EMPLOYERS)]
+        role = Role.EMPLOYER
+    else:
+        wanted = form.get("worker_id", "")
+        known = [str(one) for one in await store.demo_people(DEMO_PEOPLE)]
+        role = Role.WORKER
+    if wanted not in known:
         raise not_found("demo person")
-    who = Principal(Role.WORKER, str(worker_id), "")
-    return await _start(visit, visit.go("/me"), who, remember=False)
+    return Principal(role, wanted, "")
 
 
 def _demo_only(visit: Visit) -> None:

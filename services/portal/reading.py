@@ -85,13 +85,15 @@ def disclosed(
     opened: Mapping[UUID, Mapping[str, object]],
     *,
     vault: Vault,
-    purpose: str | None,
+    purposes: Sequence[str] = (),
     at: datetime,
 ) -> list[Told]:
-    """The events that may be seen, each decided for itself under a purpose the worker agreed to."""
+    """The events that may be seen, each decided for itself under one of the purposes.
+
+    Without purposes, under any that a worker agreed to.
+    """
     grants = [one.grant for one in agreed]
-    agreed_to = {p for grant in grants for p in grant.purposes}
-    purposes = [purpose] if purpose else sorted(agreed_to)
+    purposes = purposes or sorted({p for grant in grants for p in grant.purposes})
     categories = frozenset(c for grant in grants for c in grant.categories)
     told = []
     for event in events:

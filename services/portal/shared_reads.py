@@ -128,16 +128,17 @@ class SharedReads:
                 agreed,
                 opened,
                 vault=self._state.vault,
-                purpose=asked.purpose,
+                purposes=[asked.purpose] if asked.purpose else (),
                 at=now,
             )
             producer, settings = self._state.producer, self._state.settings
-            logged = (_event(one, who, now) for one in told)
+            logged = (read_event(one, who, now) for one in told)
             await asyncio.gather(*(publish(producer, settings, event) for event in logged))
         return told
 
 
-def _event(told: Told, who: Principal, now: datetime) -> Event:
+def read_event(told: Told, who: Principal, now: datetime) -> Event:
+    """What the log of disclosures says of one fact that an organisation read."""
     update, seen = told.disclosure, told.event
     return about_worker(
         "DisclosureAttempted",

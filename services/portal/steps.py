@@ -21,12 +21,12 @@ def step(code: str, t: Language, titles: Mapping[str, str]) -> str:
         return t.gettext("Finish: %(course)s", course=titles.get(what) or readable(what))
     if kind == "skill":
         return _checked(what, more, t)
-    if kind == "assessment":
+    if kind == "assessment" and (share := _percent(more)):
         name = readable(what)
-        return t.gettext("Get %(share)s in this test: %(name)s", share=_percent(more), name=name)
+        return t.gettext("Get %(share)s in this test: %(name)s", share=share, name=name)
     if kind == "employed_days" and what.isdecimal():
         return t.ngettext("Work there for %(num)s day", "Work there for %(num)s days", int(what))
-    return readable(code)
+    return readable(what or kind)
 
 
 def _split(code: str) -> tuple[str, str, Mapping[str, str]]:
@@ -51,6 +51,7 @@ def _checked(what: str, more: Mapping[str, str], t: Language) -> str:
 
 
 def _percent(more: Mapping[str, str]) -> str:
+    """`80 %`; empty when the criterion names no number."""
     try:
         return f"{Decimal(more.get('at_least', '')) * 100:.0f} %"
     except InvalidOperation:

@@ -34,13 +34,19 @@ SELECT p.partition, p.next_offset FROM read.stream_position p
 WHERE p.topic = 'stories' AND p.partition = (
     SELECT s.partition FROM read.story s WHERE s.worker_id = $1 AND s.topic = 'stories' LIMIT 1)
 """
-_GRANTS = """
+_AGREED = """
 SELECT g.grant_id, g.worker_id, g.recipient_id, g.categories, g.purposes, g.valid_from,
        g.valid_until, g.granted_at, coalesce(g.withdrawn_at, r.revoked_at) AS ended_at
 FROM read.access_grant g LEFT JOIN consent.revocation r USING (grant_id)
-WHERE g.worker_id = $1 AND ($2::text IS NULL OR g.recipient_id = $2)
-  AND g.valid_until IS NOT NULL
+WHERE g.valid_until IS NOT NULL AND {which}
 ORDER BY g.granted_at DESC, g.grant_id
+"""
+_GRANTS = _AGREED.format(which="g.worker_id = $1 AND ($2::text IS NULL OR g.recipient_id = $2)")
+_GRANTS_TO = _AGREED.format(which="g.recipient_id = $1 AND g.worker_id = ANY ($2)")
+_EVENTS_OF = """
+SELECT event_id, topic, schema_id, payload FROM read.story
+WHERE worker_id = ANY ($1) AND topic = 'stories' AND event_type = ANY ($2)
+ORDER BY occurred_at DESC, event_id DESC
 """
 _PROGRAMMES = """
 SELECT DISTINCT ON (programme_id) programme_id, title FROM read.programme
@@ -105,16 +111,12 @@ WHERE t.provider_id = $1 AND t.enrolled_at IS NOT NULL
 GROUP BY t.course_id, p.title ORDER BY p.title, t.course_id LIMIT 100
 """
 _DEMO = """
-WITH told AS (
-    SELECT worker_id, count(*) FILTER (WHERE asked) AS asked, count(*) AS all_told
-    FROM (SELECT worker_id, granted_at IS NULL AND declined_at IS NULL AS asked
-          FROM read.access_request
-          UNION ALL SELECT worker_id, false FROM read.promise
-          UNION ALL SELECT worker_id, false FROM read.access_grant) AS one
-    GROUP BY worker_id)
-SELECT w.worker_id FROM read.worker w LEFT JOIN told USING (worker_id)
-WHERE w.display_name IS NOT NULL
-ORDER BY told.asked DESC NULLS LAST, told.all_told DESC NULLS LAST, w.worker_id LIMIT $1
+SELECT worker_id FROM read.worker WHERE display_name IS NOT NULL
+ORDER BY registered_at NULLS LAST, worker_id LIMIT $1
+"""
+_DEMO_EMPLOYERS = """
+SELECT organization_id, name FROM read.organization WHERE kind = 'EMPLOYER' AND name IS NOT NULL
+ORDER BY registered_at, organization_id LIMIT $1
 """
 
 
@@ -199,6 +201,18 @@ class ReadStore:
         rows = await (using or self._pool).fetch(_GRANTS, worker_id, recipient_id)
         return [_agreed(row) for row in rows]
 
+    async def grants_to(
+        self, recipient_id: str, workers: Sequence[UUID], *, using: Connection
+    ) -> list[AgreedGrant]:
+        """What these workers agreed to with one organisation, as `grants` has it."""
+        rows = await using.fetch(_GRANTS_TO, recipient_id, workers)
+        return [_agreed(row) for row in rows]
+
+    async def events_of(self, workers: Sequence[UUID], types: Sequence[str]) -> list[Decoded]:
+        """Events of some types of some people, newest first."""
+        rows = await self._pool.fetch(_EVENTS_OF, workers, types)
+        return [event for row in rows if (event := _decoded(row)) is not None]
+
     async def names(self, organizations: Iterable[str]) -> Mapping[str, str]:
         """Names of organisations by id; an unknown one is missing."""
         rows = await self._pool.fetch(
@@ -251,8 +265,12 @@ class ReadStore:
         return await self._rows(_COHORTS, provider_id)
 
     async def demo_people(self, limit: int) -> list[UUID]:
-        """A few people with a name: first who is asked to share, then who has most to show."""
+        """A few people with a name: who came first, as the demo's cast did."""
         return [row[0] for row in await self._pool.fetch(_DEMO, limit)]
+
+    async def demo_employers(self, limit: int) -> list[tuple[str, str]]:
+        """A few employers by id and name, who came first."""
+        return [tuple(row) for row in await self._pool.fetch(_DEMO_EMPLOYERS, limit)]
 
 
 def _decoded(row: Record) -> Decoded | None:

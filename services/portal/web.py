@@ -42,7 +42,7 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
 }
 # The first page of each role that may sign in.
-HOME = {Role.WORKER: "/me", Role.OPERATOR: "/flow"}
+HOME = {Role.WORKER: "/me", Role.EMPLOYER: "/team", Role.OPERATOR: "/flow"}
 Handler = Callable[["Visit"], Awaitable[Response]]
 Endpoint = Callable[[Request], Awaitable[Response]]
 

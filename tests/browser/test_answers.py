@@ -23,7 +23,7 @@ from tests.browser.conftest import Cast, Visitor
 
 pytestmark = pytest.mark.browser
 LOOK = """e => { const s = getComputedStyle(e), b = e.getBoundingClientRect();
-    return [b.width, b.height, s.fontSize, s.fontWeight, s.color, s.backgroundColor, s.borderColor] }"""
+    return [Math.round(b.width), b.height, s.fontSize, s.fontWeight, s.color, s.backgroundColor, s.borderColor] }"""
 
 
 @pytest.fixture

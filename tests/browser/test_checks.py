@@ -220,7 +220,7 @@ TEXTS = """
 """
 DATA = re.compile(
     r"Acme Foods|Harbor Logistics|River College|Forklift safety|Food safety, level 2|Food 1|Throughline"
-    r"|Forklift driving|Rosa Marín|Ben Tran|\d{1,2} \w+ \d{4}|\(|\)|First-Line .*|Laborers .*|555-0100"
+    r"|Forklift driving|Rosa Marín|Ben Tran|Nina|Omar|\d{1,2} \w+ \d{4}|\(|\)|First-Line .*|Laborers .*|555-0100"
 )
 
 

@@ -107,7 +107,9 @@ async def test_only_hashes_and_sealed_keys_are_stored(hub: Hub, rosa: UUID) -> N
     assert b"tl_" not in row["sealed_key"]
 
 
-@pytest.mark.parametrize("path", ["/sign-in", "/sign-out", "/demo", "stop"])
+@pytest.mark.parametrize(
+    "path", ["/sign-in", "/sign-out", "/demo", "stop", "/me/promises", "/me/requests/r-1"]
+)
 async def test_a_form_of_another_site_changes_nothing(hub: Hub, rosa: UUID, path: str) -> None:
     await sign_in(hub, rosa)
     grant_id = await hub.pool.fetchval("SELECT grant_id FROM read.access_grant")
@@ -123,8 +125,8 @@ async def test_a_form_of_another_site_changes_nothing(hub: Hub, rosa: UUID, path
 
 async def test_the_keys_of_others_do_not_sign_in(hub: Hub) -> None:
     page = await hub.http.get("/sign-in")
-    employer = await issue_key(hub.pool, Role.EMPLOYER, "acme-foods")
-    for code in (employer, "tl_0_0", ""):
+    agency = await issue_key(hub.pool, Role.AGENCY, "state-labor-office")
+    for code in (agency, "tl_0_0", ""):
         form = {"code": code, "form_token": form_token(page)}
         answer = await hub.http.post("/sign-in", data=form)
         assert answer.status_code == 422
@@ -182,7 +184,9 @@ async def test_the_demo_signs_in_only_those_it_lists(hub: Hub, rosa: UUID) -> No
     stranger = await hub.http.post("/demo", data={"worker_id": str(uuid4()), "form_token": token})
     known = await hub.http.post("/demo", data={"worker_id": str(rosa), "form_token": token})
 
-    assert stranger.status_code == 404
+    employer = await hub.http.post("/demo", data={"employer": "made-up", "form_token": token})
+
+    assert stranger.status_code == employer.status_code == 404
     assert known.headers["location"] == "/me"
     assert "Forklift safety" in (await hub.http.get("/me")).text
 
@@ -234,6 +238,24 @@ async def test_a_new_person_sees_empty_pages_with_a_next_step(hub: Hub) -> None:
     sharing = (await hub.http.get("/me/sharing")).text
     assert "Only you see your record." in sharing
     assert "No one has seen your record." in sharing
+    promises = (await hub.http.get("/me/promises")).text
+    assert "No one has made you a promise here." in promises
+
+
+async def test_an_employer_signs_in_to_its_team_and_nowhere_else(hub: Hub, rosa: UUID) -> None:
+    page = await hub.http.get("/sign-in")
+    code = await issue_key(hub.pool, Role.EMPLOYER, "acme-foods")
+    answer = await hub.http.post("/sign-in", data={"code": code, "form_token": form_token(page)})
+    assert answer.headers["location"] == "/team"
+
+    assert (await hub.http.get("/team")).status_code == 200
+    assert (await hub.http.get("/team/acme-foods")).headers["location"] == "/team"
+    assert (await hub.http.get("/team/harbor-logistics")).status_code == 404
+    for path in ("/me", "/me/sharing", "/flow"):
+        assert (await hub.http.get(path)).status_code == 403
+    await sign_in(hub, rosa)
+    assert (await hub.http.get("/team")).status_code == 403
+    assert (await hub.http.post("/team", data={"form_token": "x"})).status_code == 403
 
 
 async def test_parked_parts_are_told(hub: Hub, rosa: UUID) -> None:

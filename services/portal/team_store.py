@@ -1,0 +1,88 @@
+"""SQL of an employer's page of today: who waits, of those who share with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from services.common.postgres import Connection, Pool
+from services.portal.store import Row
+
+# Who shares a part of the record now. What is shown is decided once more, one by one.
+_SHARING = """
+WITH sharing AS (
+    SELECT DISTINCT g.worker_id FROM read.access_grant g
+    WHERE g.recipient_id = $1 AND $2 = ANY (g.categories) AND g.purposes && $3
+      AND g.valid_from <= $4 AND g.valid_until > $4 AND g.withdrawn_at IS NULL
+      AND NOT EXISTS (SELECT FROM consent.revocation r WHERE r.grant_id = g.grant_id))
+"""
+# Promises are late by their last day; before it they wait since the person's part was done.
+_PROMISES = (
+    _SHARING
+    + """
+SELECT p.worker_id, p.promise_id, p.outcome, p.criteria, p.due_at,
+       coalesce(p.criteria_met_at, p.due_at) AS ready_at
+FROM read.promise p JOIN sharing USING (worker_id)
+WHERE p.employer_id = $1 AND p.due_at IS NOT NULL AND p.kept_at IS NULL AND p.declined_at IS NULL
+  AND (p.due_at < $4) = $5
+  AND NOT EXISTS (
+    SELECT FROM read.promise_criterion c
+    WHERE c.worker_id = p.worker_id AND c.promise_id = p.promise_id AND c.unmet_at >= c.met_at)
+ORDER BY CASE WHEN $5 THEN p.due_at ELSE coalesce(p.criteria_met_at, p.due_at) END,
+         p.worker_id, p.promise_id
+LIMIT $6
+"""
+)
+_UNNOTICED = (
+    _SHARING
+    + """
+SELECT t.worker_id, t.enrolment_id, t.course_id, t.completed_at
+FROM read.training t JOIN sharing USING (worker_id)
+WHERE t.completed_at IS NOT NULL AND t.result IS DISTINCT FROM 'FAILED'
+  AND NOT $1 = ANY (t.noticed_by)
+  AND EXISTS (
+    SELECT FROM read.employment e
+    WHERE e.worker_id = t.worker_id AND e.employer_id = $1
+      AND e.started_at IS NOT NULL AND e.ended_at IS NULL)
+ORDER BY t.completed_at, t.worker_id, t.enrolment_id
+LIMIT $5
+"""
+)
+# A dispatch, a read and a withdrawal of one worker and recipient meet at these rows.
+_MAKE_LOCKS = """
+INSERT INTO consent.lock (worker_id, recipient_id)
+SELECT w, $2 FROM unnest($1::uuid[]) w ORDER BY w ON CONFLICT DO NOTHING
+"""
+_SHARE_LOCKS = """
+SELECT FROM consent.lock WHERE worker_id = ANY ($1) AND recipient_id = $2
+ORDER BY worker_id FOR SHARE
+"""
+
+
+class TeamStore:
+    """Reads of one pool, for one employer under some purposes."""
+
+    def __init__(self, pool: Pool, employer_id: str, purposes: Sequence[str]) -> None:
+        self._pool = pool
+        self._employer_id = employer_id
+        self._purposes = list(purposes)
+
+    async def promises(self, at: datetime, limit: int, *, late: bool) -> list[Row]:
+        """Promises of this employer whose criteria are met, longest waiting first."""
+        rows = await self._pool.fetch(
+            _PROMISES, self._employer_id, "promise", self._purposes, at, late, limit
+        )
+        return [dict(row) for row in rows]
+
+    async def unnoticed(self, at: datetime, limit: int) -> list[Row]:
+        """Courses that present employees finished, which this employer never noticed."""
+        rows = await self._pool.fetch(
+            _UNNOTICED, self._employer_id, "training", self._purposes, at, limit
+        )
+        return [dict(row) for row in rows]
+
+    async def share_locks(self, connection: Connection, workers: Sequence[UUID]) -> None:
+        """Hold withdrawals of these workers back until the transaction ends."""
+        await connection.execute(_MAKE_LOCKS, workers, self._employer_id)
+        await connection.execute(_SHARE_LOCKS, workers, self._employer_id)

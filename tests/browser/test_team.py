@@ -1,0 +1,275 @@
+"""What an employer sees of its team today, and of whom."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from services.common.access import Role
+from services.common.emit import Actor
+from services.common.vault import Vault
+from tests.browser import people
+from tests.browser.conftest import Cast, Visitor
+from tests.browser.test_public_pages import TARGETS, WIDE
+
+pytestmark = pytest.mark.browser
+SYSTEM = Actor("SYSTEM", "throughline")
+
+
+@dataclass
+class Team:
+    """People of one employer: who shares what, and who does not."""
+
+    cast: Cast
+    named: dict[str, UUID] = field(default_factory=dict)
+    grants: dict[str, UUID] = field(default_factory=dict)
+
+    async def fill(self) -> None:
+        await self._add("Lena Park", 12, "training", "identity")
+        await self._add("Marc Diaz", 30, "training")
+        await self._add("Nora Silent", 90)
+        await self._add("Otis Stopped", 80, "training", "identity")
+        await self._promised("Pia Lund", 9, 21, "promise", "identity")
+        await self._promised("Quin Abbott", 70, -40, "promise", "identity")
+        await self._promised("Rhea Quiet", 60, -30, "training", "identity")
+        await self.cast.site.read()
+
+    async def _person(self, name: str, *categories: str) -> UUID:
+        log = self.cast.site.log
+        worker_id = self.named[name] = await log.register(name, at=people.ago(200))
+        job = people.job(occupation="53-7062.00", job_level=1, **people.pay("17.20"))
+        await log.add(
+            people.about("EmploymentStarted", worker_id, people.ACME, people.ago(190), **job)
+        )
+        if categories:
+            grant_id = self.grants[name] = uuid4()
+            days = people.ago(100)
+            await log.add(people.grant(worker_id, grant_id, "acme-foods", *categories, at=days))
+        return worker_id
+
+    async def _add(self, name: str, days: float, *categories: str) -> None:
+        worker_id = await self._person(name, *categories)
+        own = {**people.course(f"t-{name[:3]}"), "result": "PASSED", "score": None}
+        at = people.ago(days)
+        await self.cast.site.log.add(
+            people.about("TrainingCompleted", worker_id, people.COLLEGE, at, **own)
+        )
+
+    async def _promised(self, name: str, since: float, left: float, *categories: str) -> None:
+        worker_id = await self._person(name, *categories)
+        own = {"promise_id": f"q-{name[:3]}"}
+        made = {"employer_id": "acme-foods", "pathway_id": "shift-lead", "pathway_version": 1}
+        made |= {"outcome": "ROLE", "due_in_days": 30, "criteria": ["training:forklift"]}
+        due = {"due_at": people.ago(-left)}
+        await self.cast.site.log.add(
+            people.about("PromiseMade", worker_id, people.ACME, people.ago(95), **own, **made),
+            people.about("PromiseAccepted", worker_id, people.WORKER, people.ago(94), **own),
+            people.about("PromiseDue", worker_id, SYSTEM, people.ago(since), **own, **due),
+        )
+
+    def stop(self, name: str) -> None:
+        """The person stops sharing, with a key of their own."""
+        site = self.cast.site
+        key = site.do(site.key(Role.WORKER, str(self.named[name])))
+        answer = httpx.delete(
+            f"{site.url}/v1/grants/{self.grants[name]}",
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=30,
+        )
+        assert answer.is_success, answer.text
+
+    def code(self, worker_id: UUID) -> str:
+        """How the page calls a person who does not share the name."""
+        vault = Vault.open(self.cast.site.settings.vault_dir)
+        return "Person " + vault.pseudonym(worker_id, "acme-foods")[:6]
+
+
+@pytest.fixture(scope="package")
+def team(cast: Cast) -> Team:
+    made = Team(cast)
+    cast.site.do(made.fill())
+    made.stop("Otis Stopped")
+    return made
+
+
+@pytest.fixture
+def acme(visit: Visitor, team: Team) -> Visitor:
+    """Signed in by the demo's button."""
+    visit.open("/demo")
+    visit.page.get_by_role("button", name="Acme Foods").click()
+    visit.page.wait_for_url("**/team")
+    return visit
+
+
+def lines(page: Page, part: str) -> list[str]:
+    found = page.locator(f"#{part} + .team > li").all_inner_texts()
+    return [re.sub(r"\s+", " ", text) for text in found]
+
+
+def day(days: float) -> str:
+    at = people.ago(days)
+    return f"{at.day} {at:%B %Y}"
+
+
+def test_who_waits_longest_comes_first_and_only_who_shares_is_there(
+    acme: Visitor, team: Team
+) -> None:
+    page = acme.page
+    finished = lines(page, "unnoticed")
+    assert "This page shows people who share with you." in page.inner_text("main")
+    who = [re.match(r"(Person w-\w{4}|\w+ \w+)", line) for line in finished]
+    assert [found[1] for found in who if found] == [
+        team.code(acme.cast.rosa),
+        team.code(team.named["Marc Diaz"]),
+        "Lena Park",
+    ]
+    assert re.search(
+        rf"Forklift safety Finished on {day(12)} Waits 1[12] days Noticed", finished[2]
+    )
+    ready, late = lines(page, "ready"), lines(page, "late")
+    assert len(ready) == len(late) == 1
+    assert ready[0].startswith(
+        f"Pia Lund A better job Finish: Forklift safety Due by {day(-21)} Waits"
+    )
+    assert re.search(rf"Quin Abbott .*Was due by {day(40)} (39|40) days late", late[0])
+    text = page.content()
+    for hidden in ("Marc", "Nora", "Otis", "Rhea", *map(str, team.named.values())):
+        assert hidden not in text
+
+
+def test_each_fact_that_was_read_is_told_to_the_person(visit: Visitor, team: Team) -> None:
+    """Twice on one day is one line; who was not shown has none."""
+    site = visit.cast.site
+    key = site.do(site.key(Role.EMPLOYER, "acme-foods"))
+    for _ in range(2):
+        visit.open("/sign-in")
+        visit.page.fill("#code", key)
+        visit.page.click("main button")
+        visit.page.wait_for_url("**/team")
+        visit.page.get_by_role("button", name="Sign out").click()
+    read = "SELECT subject_type FROM read.disclosure WHERE worker_id = $1 AND connection_id = 'read' ORDER BY 1"
+
+    async def told(name: str) -> list[str]:
+        return [row[0] for row in await site.pool.fetch(read, team.named[name])]
+
+    visit.sign_in(team.named["Pia Lund"])
+    visit.page.get_by_role("link", name="Who sees it").click()
+    visit.page.get_by_text("A promise that is now due").wait_for()
+    assert site.do(told("Pia Lund")) == ["PromiseDue", "WorkerRegistered"]
+    assert site.do(told("Marc Diaz")) == ["TrainingCompleted"]
+    assert site.do(told("Rhea Quiet")) == []
+    assert site.do(told("Otis Stopped")) == []
+
+
+def test_noticed_is_told_to_the_worker_without_javascript(
+    browser: Browser, cast: Cast, team: Team
+) -> None:
+    async def another() -> UUID:
+        await team._add("Ivo Hahn", 50, "training", "identity")
+        await cast.site.read()
+        return team.named["Ivo Hahn"]
+
+    worker_id = cast.site.do(another())
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 360, "height": 740})
+    visitor = Visitor(context, cast)
+    visitor.open("/demo")
+    page = visitor.page
+    page.get_by_role("button", name="Acme Foods").click()
+    before = len(lines(page, "unnoticed"))
+    page.get_by_role("button", name="Noticed Ivo Hahn, Forklift safety").click()
+
+    assert "Noted." in page.get_by_role("status").inner_text()
+    assert len(lines(page, "unnoticed")) == before - 1
+    assert "Ivo Hahn" not in page.inner_text("main")
+    page.get_by_role("button", name="Sign out").click()
+    visitor.sign_in(worker_id)
+    assert "Your employer saw that you finished" in page.inner_text("main")
+    context.close()
+
+
+def test_who_stops_sharing_is_gone_at_once(acme: Visitor, team: Team) -> None:
+    async def another() -> None:
+        await team._add("Uma Gone", 20, "training", "identity")
+        await acme.cast.site.read()
+
+    acme.cast.site.do(another())
+    assert "Uma Gone" in acme.open("/team").inner_text("main")
+    team.stop("Uma Gone")
+
+    page = acme.open("/team")
+    assert "Uma Gone" not in page.inner_text("main")
+    assert page.get_by_role("heading", name="Team today").is_visible()
+
+
+def test_another_employers_page_is_not_there(acme: Visitor, team: Team) -> None:
+    def status(path: str) -> int:
+        return acme.context.request.get(acme.cast.site.url + path).status
+
+    assert status("/team/acme-foods") == 200
+    assert status("/team/harbor-logistics") == 404
+    assert status("/team/made-up") == 404
+    assert status("/me") == 403
+    acme.page.get_by_role("button", name="Sign out").click()
+    acme.sign_in(team.named["Lena Park"])
+    assert status("/team") == 403
+
+
+def test_where_nothing_waits_the_page_says_so(visit: Visitor, team: Team) -> None:
+    visit.open("/demo")
+    visit.page.get_by_role("button", name="Harbor Logistics").click()
+
+    assert "Nothing waits." in visit.page.inner_text("main")
+    assert visit.page.locator(".team").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_axe_finds_nothing(acme: Visitor, language: str, scheme: Any) -> None:
+    acme.page.emulate_media(color_scheme=scheme)
+    found = Axe().run(acme.open(f"/team?noticed=1&lang={language}"))
+
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize("width", [360, 320])
+@pytest.mark.parametrize("text_size", ["", "225%"])
+def test_nothing_scrolls_sideways(acme: Visitor, width: int, text_size: str) -> None:
+    acme.page.set_viewport_size({"width": width, "height": 740})
+    for language in ("en", "es", "qps"):
+        page = acme.open(f"/team?lang={language}")
+        page.evaluate("size => { document.documentElement.style.fontSize = size }", text_size)
+        assert page.evaluate(WIDE) == [], language
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), language
+
+
+def test_the_page_is_light_its_targets_large_and_nothing_complains(acme: Visitor) -> None:
+    page = acme.open("/team")
+    page.focus(".skip")
+
+    found = page.evaluate(TARGETS)
+    assert [t for t in found if t["width"] < 44 or t["height"] < 44] == []
+    assert page.evaluate("document.scripts.length") == 0
+    assert len(page.content().encode()) <= 30_000
+    assert [u for u in acme.requests if not u.startswith(acme.cast.site.url + "/")] == []
+    assert acme.complaints == []
+
+
+@pytest.mark.parametrize("width", [360, 1100])
+def test_screenshots(acme: Visitor, shots: Path | None, width: int) -> None:
+    """Makes docs/screenshots when SCREENSHOTS is set; else looks that each page has a picture."""
+    kind = "phone" if width == 360 else "desktop"
+    acme.page.set_viewport_size({"width": width, "height": 1400 if width == 360 else 900})
+    for name, path in {"team": "/team", "demo": "/demo"}.items():
+        picture = Path("docs/screenshots") / f"{name}-{kind}.png"
+        if shots is not None:
+            acme.open(path).wait_for_load_state("load")
+            acme.page.screenshot(path=picture)
+        assert 5_000 < picture.stat().st_size < 150_000, picture
