@@ -29,6 +29,8 @@ AWAY = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,
+    # What asyncpg raises on a connection that the server ended while it was idle.
+    asyncpg.InternalClientError,
     TimeoutError,
 )
 _APPLY_LOCK = 7_402_266
