@@ -182,9 +182,8 @@ async def test_the_demo_signs_in_only_those_it_lists(hub: Hub, rosa: UUID) -> No
     token = form_token(await hub.http.get("/demo"))
 
     stranger = await hub.http.post("/demo", data={"worker_id": str(uuid4()), "form_token": token})
-    known = await hub.http.post("/demo", data={"worker_id": str(rosa), "form_token": token})
-
     employer = await hub.http.post("/demo", data={"employer": "made-up", "form_token": token})
+    known = await hub.http.post("/demo", data={"worker_id": str(rosa), "form_token": token})
 
     assert stranger.status_code == employer.status_code == 404
     assert known.headers["location"] == "/me"
@@ -253,6 +252,7 @@ async def test_an_employer_signs_in_to_its_team_and_nowhere_else(hub: Hub, rosa:
     assert (await hub.http.get("/team/harbor-logistics")).status_code == 404
     for path in ("/me", "/me/sharing", "/flow"):
         assert (await hub.http.get(path)).status_code == 403
+    hub.http.cookies.clear()
     await sign_in(hub, rosa)
     assert (await hub.http.get("/team")).status_code == 403
     assert (await hub.http.post("/team", data={"form_token": "x"})).status_code == 403
