@@ -99,9 +99,9 @@ def _links(url: str) -> dict[str, str]:
 _STORY = (
     "Open Rosa. Acme Foods asks to see part of her record.",
     "Say yes to Acme Foods, for three months.",
-    "Open Acme Foods' team page. What Rosa finished, and no one noticed, is there now.",
-    'Press "Noticed". Rosa sees it in her story.',
-    'As Rosa, open "Who sees it" and stop sharing. Acme Foods\' page is without her again.',
+    "Open Acme Foods' team page: courses that no one noticed, the longest wait first.",
+    'Press "Noticed" on a line. The person sees it in the story.',
+    'As Rosa, open "Who sees it" and stop sharing. Acme Foods gets nothing from then on.',
 )
 
 
