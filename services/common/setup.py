@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module, resources
-from importlib.util import find_spec
 
 from services.common.kafka import create_topics
 from services.common.postgres import apply_sql, open_pool
@@ -21,7 +20,5 @@ async def initialise(settings: Settings) -> None:
     async with open_pool(settings, most=2) as pool:
         await apply_sql(pool, resources.files("services.common").joinpath("vault.sql").read_text())
         for name in WITH_TABLES:
-            if not (find_spec(f"services.{name}") and find_spec(f"services.{name}.__main__")):
-                continue
             # By name, for this library may not import the services above it.
             await import_module(f"services.{name}.__main__").initialise(pool)
