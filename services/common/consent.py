@@ -9,10 +9,26 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Literal
 from uuid import UUID
 
 from schemas.catalog import EventType, envelope_names
 from services.common.codec import Decoded
+
+# What a person can share, and for what; the schemas of consent say the same.
+Category = Literal[
+    "identity",
+    "training",
+    "credential",
+    "skill",
+    "experience",
+    "support",
+    "promise",
+    "opportunity",
+    "employment",
+    "wage",
+]
+Purpose = Literal["hiring", "advancement", "training_support", "programme_outcomes"]
 
 # Events about consent and delivery are the worker's own business and never leave.
 NEVER_SHARED = frozenset({"consent", "demographic", "envelope"})

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-Category = Literal[
-    "identity",
-    "training",
-    "credential",
-    "skill",
-    "experience",
-    "support",
-    "promise",
-    "opportunity",
-    "employment",
-    "wage",
-]
-Purpose = Literal["hiring", "advancement", "training_support", "programme_outcomes"]
+from services.common.consent import Category, Purpose
+
 Categories = Annotated[frozenset[Category], Field(min_length=1)]
 Purposes = Annotated[frozenset[Purpose], Field(min_length=1)]
 OrganizationId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]

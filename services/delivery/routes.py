@@ -11,6 +11,7 @@ from connectors import load, names
 from connectors.webhook import new_secret, show_secret
 from services.common.access import Principal, caller
 from services.common.clock import utc_now
+from services.common.consent import Category
 from services.common.emit import Actor
 from services.common.errors import FieldError, Problem
 from services.common.ids import new_id
@@ -19,18 +20,6 @@ from services.delivery.connections import Connections, Sealed
 
 router = APIRouter(prefix="/v1/connections", tags=["connections"])
 Caller = Annotated[Principal, Depends(caller)]
-Category = Literal[
-    "identity",
-    "training",
-    "credential",
-    "skill",
-    "experience",
-    "support",
-    "promise",
-    "opportunity",
-    "employment",
-    "wage",
-]
 
 
 class ConnectionOrder(BaseModel):
