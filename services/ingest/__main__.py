@@ -9,10 +9,10 @@ from fastapi import APIRouter, FastAPI
 
 from services.common.access import Role, issue_key
 from services.common.http import HttpService
+from services.common.limits import RateLimit
 from services.common.postgres import Pool, apply_schema, open_pool
 from services.ingest import accounts, imports, routes, scim, xapi
 from services.ingest.account_store import AccountStore
-from services.ingest.limits import RateLimit
 from services.ingest.settings import IngestSettings
 from services.ingest.writer import Writer
 

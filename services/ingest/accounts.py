@@ -15,12 +15,12 @@ from services.common.access import Principal, Role, caller
 from services.common.clock import utc_now
 from services.common.emit import HUB
 from services.common.errors import FieldError, Problem, not_found
+from services.common.limits import RateLimit
 from services.ingest.account_store import AccountStore
 from services.ingest.body import PLAIN, json_of, media_type
 from services.ingest.drafts import ItemResult, Status
 from services.ingest.explain import echo
 from services.ingest.handlers import validated
-from services.ingest.limits import RateLimit
 from services.ingest.routes import json_answer, refusal
 from services.ingest.settings import IngestSettings
 from services.ingest.writer import Writer

@@ -16,9 +16,9 @@ from services.common.access import Principal, caller
 from services.common.authors import MATRIX
 from services.common.clock import utc_now
 from services.common.errors import Problem
+from services.common.limits import RateLimit
 from services.ingest.body import CLOUD_EVENT, CLOUD_EVENTS, PLAIN, media_type, posted
 from services.ingest.drafts import ItemResult, Status
-from services.ingest.limits import RateLimit
 from services.ingest.settings import IngestSettings
 from services.ingest.writer import Writer
 

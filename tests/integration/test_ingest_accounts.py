@@ -225,7 +225,7 @@ async def test_a_worker_that_can_not_be_is_refused(
 async def test_a_key_over_its_rate_is_told_when_to_come_again(
     hub: Hub, provider: dict[str, str]
 ) -> None:
-    from services.ingest.limits import RateLimit
+    from services.common.limits import RateLimit
 
     app = hub.http._transport.app  # type: ignore[attr-defined]
     while not hasattr(app, "state"):

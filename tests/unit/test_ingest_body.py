@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from services.common.errors import Problem
 from services.common.ids import event_id_of
+from services.common.limits import RateLimit
 from services.ingest.body import (
     CLOUD_EVENT,
     CLOUD_EVENTS,
@@ -21,7 +22,6 @@ from services.ingest.body import (
     media_type,
     posted,
 )
-from services.ingest.limits import RateLimit
 
 PLAIN_EVENT = {"type": "SkillClaimed", "skill_id": "esco:x", "level": "CAN_DO"}
 

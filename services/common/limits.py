@@ -20,9 +20,10 @@ class _Bucket:
 class RateLimit:
     """`per_second` tokens flow in, up to `burst`; the callers unseen for longest are forgotten."""
 
-    def __init__(self, per_second: float, burst: float) -> None:
+    def __init__(self, per_second: float, burst: float, *, what: str = "events") -> None:
         self._per_second = per_second
         self._burst = burst
+        self._what = what
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     def take(self, caller: str, tokens: float, now_s: float) -> None:
@@ -39,6 +40,6 @@ class RateLimit:
         needed = min(tokens, self._burst)
         if bucket.tokens < needed:
             wait_s = math.ceil((needed - bucket.tokens) / self._per_second)
-            detail = f"This key may send {self._per_second:g} events a second. Wait {wait_s} s."
+            detail = f"You may send {self._per_second:g} {self._what} a second. Wait {wait_s} s."
             raise Problem(429, "too-many-requests", detail, headers={"Retry-After": str(wait_s)})
         bucket.tokens -= tokens
