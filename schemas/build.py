@@ -179,7 +179,7 @@ def model_source(schema: Mapping[str, Any]) -> str:
     lines.append(f'    event_type: ClassVar[str] = "{schema["name"]}"')
     names = tuple(raw["name"] for raw in own(schema))
     lines.append(f"    own_names: ClassVar[tuple[str, ...]] = {names!r}")
-    lines.append(f'    type: Literal["{schema["name"]}"]')
+    lines.append(f'    type: Literal["{schema["name"]}"] = "{schema["name"]}"')
     for raw in own(schema):
         field = field_type(raw)
         default = f" = {raw['default']!r}" if "default" in raw else ""

@@ -10,10 +10,15 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
 
 
+def _type_is_required(schema: dict[str, Any]) -> None:
+    """In JSON a sender names the type; only in Python does the class say it."""
+    schema["required"] = ["type", *schema.get("required", [])]
+
+
 class EdgeEvent(BaseModel):
     """One event as a sender writes it: flat JSON, no unknown fields, strict types."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_type_is_required)
     event_type: ClassVar[str]
 
     event_id: UUID | None = None
