@@ -281,6 +281,25 @@ class EmploymentStarted:
     wage_period = FieldRef("EmploymentStarted", "wage_period", "enum", False, False)
 
 
+class FeedSubscribed:
+    """An organisation gets a feed of published numbers, or no longer does."""
+
+    event_id = FieldRef("FeedSubscribed", "event_id", "fixed", False, False)
+    organization_id = FieldRef("FeedSubscribed", "organization_id", "string", False, False)
+    entity_id = FieldRef("FeedSubscribed", "entity_id", "string", False, False)
+    version = FieldRef("FeedSubscribed", "version", "int", False, False)
+    occurred_at = FieldRef("FeedSubscribed", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("FeedSubscribed", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("FeedSubscribed", "source", "string", False, False)
+    actor_role = FieldRef("FeedSubscribed", "actor_role", "enum", False, False)
+    actor_id = FieldRef("FeedSubscribed", "actor_id", "string", False, False)
+    feed_id = FieldRef("FeedSubscribed", "feed_id", "string", False, False)
+    channel = FieldRef("FeedSubscribed", "channel", "enum", False, False)
+    format = FieldRef("FeedSubscribed", "format", "enum", False, False)
+    connection_id = FieldRef("FeedSubscribed", "connection_id", "string", True, False)
+    ended = FieldRef("FeedSubscribed", "ended", "boolean", False, False)
+
+
 class InterviewGuaranteed:
     """An employer guaranteed this person an interview."""
 
@@ -519,6 +538,28 @@ class RoleChanged:
     occupation = FieldRef("RoleChanged", "occupation", "string", True, False)
 
 
+class SharingAgreementSigned:
+    """An organisation agreed what it sends to the hub or another party, what it gets, and until when."""
+
+    event_id = FieldRef("SharingAgreementSigned", "event_id", "fixed", False, False)
+    organization_id = FieldRef("SharingAgreementSigned", "organization_id", "string", False, False)
+    entity_id = FieldRef("SharingAgreementSigned", "entity_id", "string", False, False)
+    version = FieldRef("SharingAgreementSigned", "version", "int", False, False)
+    occurred_at = FieldRef("SharingAgreementSigned", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("SharingAgreementSigned", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("SharingAgreementSigned", "source", "string", False, False)
+    actor_role = FieldRef("SharingAgreementSigned", "actor_role", "enum", False, False)
+    actor_id = FieldRef("SharingAgreementSigned", "actor_id", "string", False, False)
+    other_party = FieldRef("SharingAgreementSigned", "other_party", "string", False, False)
+    sends = FieldRef("SharingAgreementSigned", "sends", "array", False, False)
+    receives = FieldRef("SharingAgreementSigned", "receives", "array", False, False)
+    purposes = FieldRef("SharingAgreementSigned", "purposes", "array", False, False)
+    valid_from = FieldRef("SharingAgreementSigned", "valid_from", "timestamp-micros", False, False)
+    valid_until = FieldRef("SharingAgreementSigned", "valid_until", "timestamp-micros", True, False)
+    ended = FieldRef("SharingAgreementSigned", "ended", "boolean", False, False)
+    document_sha256 = FieldRef("SharingAgreementSigned", "document_sha256", "string", True, False)
+
+
 class SkillAttested:
     """Somebody who saw it says that this person can do something."""
 
@@ -554,6 +595,68 @@ class SkillClaimed:
     supersedes = FieldRef("SkillClaimed", "supersedes", "fixed", True, False)
     skill_id = FieldRef("SkillClaimed", "skill_id", "string", False, False)
     level = FieldRef("SkillClaimed", "level", "enum", False, False)
+
+
+class SkillNeedPublished:
+    """An employer or agency says which skill it looks for."""
+
+    event_id = FieldRef("SkillNeedPublished", "event_id", "fixed", False, False)
+    organization_id = FieldRef("SkillNeedPublished", "organization_id", "string", False, False)
+    entity_id = FieldRef("SkillNeedPublished", "entity_id", "string", False, False)
+    version = FieldRef("SkillNeedPublished", "version", "int", False, False)
+    occurred_at = FieldRef("SkillNeedPublished", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("SkillNeedPublished", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("SkillNeedPublished", "source", "string", False, False)
+    actor_role = FieldRef("SkillNeedPublished", "actor_role", "enum", False, False)
+    actor_id = FieldRef("SkillNeedPublished", "actor_id", "string", False, False)
+    skill_id = FieldRef("SkillNeedPublished", "skill_id", "string", False, False)
+    framework = FieldRef("SkillNeedPublished", "framework", "enum", False, False)
+    framework_code = FieldRef("SkillNeedPublished", "framework_code", "string", True, False)
+    title = FieldRef("SkillNeedPublished", "title", "string", False, False)
+    level = FieldRef("SkillNeedPublished", "level", "enum", False, False)
+    occupation = FieldRef("SkillNeedPublished", "occupation", "string", True, False)
+    region = FieldRef("SkillNeedPublished", "region", "string", True, False)
+    openings = FieldRef("SkillNeedPublished", "openings", "int", True, False)
+    needed_by = FieldRef("SkillNeedPublished", "needed_by", "timestamp-micros", True, False)
+    ended = FieldRef("SkillNeedPublished", "ended", "boolean", False, False)
+
+
+class SourceRecordLinked:
+    """An organisation's record of a person now counts as this person's."""
+
+    event_id = FieldRef("SourceRecordLinked", "event_id", "fixed", False, False)
+    worker_id = FieldRef("SourceRecordLinked", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("SourceRecordLinked", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("SourceRecordLinked", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("SourceRecordLinked", "source", "string", False, False)
+    source_record_id = FieldRef("SourceRecordLinked", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("SourceRecordLinked", "actor_role", "enum", False, False)
+    actor_id = FieldRef("SourceRecordLinked", "actor_id", "string", False, False)
+    correlation_id = FieldRef("SourceRecordLinked", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("SourceRecordLinked", "supersedes", "fixed", True, False)
+    link_id = FieldRef("SourceRecordLinked", "link_id", "fixed", False, False)
+    organization_id = FieldRef("SourceRecordLinked", "organization_id", "string", False, False)
+    record_id = FieldRef("SourceRecordLinked", "record_id", "bytes", False, True)
+    evidence = FieldRef("SourceRecordLinked", "evidence", "enum", False, False)
+
+
+class SourceRecordUnlinked:
+    """An organisation's record no longer counts as this person's."""
+
+    event_id = FieldRef("SourceRecordUnlinked", "event_id", "fixed", False, False)
+    worker_id = FieldRef("SourceRecordUnlinked", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("SourceRecordUnlinked", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("SourceRecordUnlinked", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("SourceRecordUnlinked", "source", "string", False, False)
+    source_record_id = FieldRef("SourceRecordUnlinked", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("SourceRecordUnlinked", "actor_role", "enum", False, False)
+    actor_id = FieldRef("SourceRecordUnlinked", "actor_id", "string", False, False)
+    correlation_id = FieldRef("SourceRecordUnlinked", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("SourceRecordUnlinked", "supersedes", "fixed", True, False)
+    link_id = FieldRef("SourceRecordUnlinked", "link_id", "fixed", False, False)
+    organization_id = FieldRef("SourceRecordUnlinked", "organization_id", "string", False, False)
+    record_id = FieldRef("SourceRecordUnlinked", "record_id", "bytes", False, True)
+    reason = FieldRef("SourceRecordUnlinked", "reason", "enum", False, False)
 
 
 class SupportGiven:
@@ -725,3 +828,44 @@ class WorkerRegistered:
     display_name = FieldRef("WorkerRegistered", "display_name", "bytes", True, True)
     contact_email = FieldRef("WorkerRegistered", "contact_email", "bytes", True, True)
     language = FieldRef("WorkerRegistered", "language", "string", True, False)
+
+
+class WorkersMerged:
+    """Two records here turned out to be one person and were put together."""
+
+    event_id = FieldRef("WorkersMerged", "event_id", "fixed", False, False)
+    worker_id = FieldRef("WorkersMerged", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("WorkersMerged", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("WorkersMerged", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("WorkersMerged", "source", "string", False, False)
+    source_record_id = FieldRef("WorkersMerged", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("WorkersMerged", "actor_role", "enum", False, False)
+    actor_id = FieldRef("WorkersMerged", "actor_id", "string", False, False)
+    correlation_id = FieldRef("WorkersMerged", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("WorkersMerged", "supersedes", "fixed", True, False)
+    merge_id = FieldRef("WorkersMerged", "merge_id", "fixed", False, False)
+    from_worker_id = FieldRef("WorkersMerged", "from_worker_id", "fixed", False, False)
+    into_worker_id = FieldRef("WorkersMerged", "into_worker_id", "fixed", False, False)
+    evidence = FieldRef("WorkersMerged", "evidence", "enum", False, False)
+    events = FieldRef("WorkersMerged", "events", "int", False, False)
+
+
+class WorkersSplit:
+    """A record here held two people and was taken apart."""
+
+    event_id = FieldRef("WorkersSplit", "event_id", "fixed", False, False)
+    worker_id = FieldRef("WorkersSplit", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("WorkersSplit", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("WorkersSplit", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("WorkersSplit", "source", "string", False, False)
+    source_record_id = FieldRef("WorkersSplit", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("WorkersSplit", "actor_role", "enum", False, False)
+    actor_id = FieldRef("WorkersSplit", "actor_id", "string", False, False)
+    correlation_id = FieldRef("WorkersSplit", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("WorkersSplit", "supersedes", "fixed", True, False)
+    split_id = FieldRef("WorkersSplit", "split_id", "fixed", False, False)
+    from_worker_id = FieldRef("WorkersSplit", "from_worker_id", "fixed", False, False)
+    into_worker_id = FieldRef("WorkersSplit", "into_worker_id", "fixed", False, False)
+    merge_id = FieldRef("WorkersSplit", "merge_id", "fixed", True, False)
+    reason = FieldRef("WorkersSplit", "reason", "enum", False, False)
+    events = FieldRef("WorkersSplit", "events", "int", False, False)

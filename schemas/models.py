@@ -15,7 +15,7 @@ class AccessDeclined(StoryEvent):
 
     event_type: ClassVar[str] = "AccessDeclined"
     own_names: ClassVar[tuple[str, ...]] = ('request_id', 'recipient_id')
-    type: Literal["AccessDeclined"]
+    type: Literal["AccessDeclined"] = "AccessDeclined"
     request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     recipient_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
 
@@ -25,7 +25,7 @@ class AccessRequested(StoryEvent):
 
     event_type: ClassVar[str] = "AccessRequested"
     own_names: ClassVar[tuple[str, ...]] = ('request_id', 'recipient_id', 'categories', 'purposes', 'expires_at')
-    type: Literal["AccessRequested"]
+    type: Literal["AccessRequested"] = "AccessRequested"
     request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     recipient_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     categories: Annotated[list[Annotated[str, Field(pattern=r"^(identity|training|credential|skill|experience|support|promise|opportunity|employment|wage)$")]], Field(max_length=50)]
@@ -38,7 +38,7 @@ class AssessmentTaken(StoryEvent):
 
     event_type: ClassVar[str] = "AssessmentTaken"
     own_names: ClassVar[tuple[str, ...]] = ('enrolment_id', 'course_id', 'assessment_id', 'phase', 'score', 'carried_over')
-    type: Literal["AssessmentTaken"]
+    type: Literal["AssessmentTaken"] = "AssessmentTaken"
     enrolment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     course_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     assessment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
@@ -52,7 +52,7 @@ class ConnectionConfigured(DirectoryEvent):
 
     event_type: ClassVar[str] = "ConnectionConfigured"
     own_names: ClassVar[tuple[str, ...]] = ('connector', 'url', 'state', 'categories', 'purpose')
-    type: Literal["ConnectionConfigured"]
+    type: Literal["ConnectionConfigured"] = "ConnectionConfigured"
     connector: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
     url: Annotated[str, Field(min_length=1, max_length=2000)]
     state: Literal["UNKNOWN", "ACTIVE", "PAUSED", "ENDED"]
@@ -65,7 +65,7 @@ class ConsentGranted(StoryEvent):
 
     event_type: ClassVar[str] = "ConsentGranted"
     own_names: ClassVar[tuple[str, ...]] = ('grant_id', 'recipient_id', 'categories', 'purposes', 'valid_from', 'valid_until', 'wording_version', 'wording_language', 'wording_sha256', 'request_id')
-    type: Literal["ConsentGranted"]
+    type: Literal["ConsentGranted"] = "ConsentGranted"
     grant_id: UUID
     recipient_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     categories: Annotated[list[Annotated[str, Field(pattern=r"^(identity|training|credential|skill|experience|support|promise|opportunity|employment|wage)$")]], Field(max_length=50)]
@@ -83,7 +83,7 @@ class ConsentWithdrawn(StoryEvent):
 
     event_type: ClassVar[str] = "ConsentWithdrawn"
     own_names: ClassVar[tuple[str, ...]] = ('grant_id', 'recipient_id', 'channel')
-    type: Literal["ConsentWithdrawn"]
+    type: Literal["ConsentWithdrawn"] = "ConsentWithdrawn"
     grant_id: UUID
     recipient_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     channel: Literal["UNKNOWN", "PORTAL", "API", "OPERATOR"]
@@ -94,7 +94,7 @@ class ContactChanged(StoryEvent):
 
     event_type: ClassVar[str] = "ContactChanged"
     own_names: ClassVar[tuple[str, ...]] = ('display_name', 'contact_email', 'language')
-    type: Literal["ContactChanged"]
+    type: Literal["ContactChanged"] = "ContactChanged"
     display_name: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
     contact_email: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
     language: Annotated[str, Field(pattern=r"^[a-z]{2}$")] | None = None
@@ -105,7 +105,7 @@ class CredentialAwarded(StoryEvent):
 
     event_type: ClassVar[str] = "CredentialAwarded"
     own_names: ClassVar[tuple[str, ...]] = ('credential_id', 'credential_kind', 'expires_at')
-    type: Literal["CredentialAwarded"]
+    type: Literal["CredentialAwarded"] = "CredentialAwarded"
     credential_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     credential_kind: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     expires_at: AwareDatetime | None = None
@@ -116,7 +116,7 @@ class CredentialRevoked(StoryEvent):
 
     event_type: ClassVar[str] = "CredentialRevoked"
     own_names: ClassVar[tuple[str, ...]] = ('credential_id', 'credential_kind')
-    type: Literal["CredentialRevoked"]
+    type: Literal["CredentialRevoked"] = "CredentialRevoked"
     credential_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     credential_kind: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
 
@@ -126,7 +126,7 @@ class CriterionMet(StoryEvent):
 
     event_type: ClassVar[str] = "CriterionMet"
     own_names: ClassVar[tuple[str, ...]] = ('promise_id', 'criterion', 'caused_by')
-    type: Literal["CriterionMet"]
+    type: Literal["CriterionMet"] = "CriterionMet"
     promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     criterion: Annotated[str, Field(pattern=r"^(training:[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,149}|skill:[a-z0-9]{1,20}:[A-Za-z0-9._-]{1,80};attested_by=(ANY|SUPERVISOR|MENTOR|ASSESSOR|PEER);times=[1-9][0-9]?|assessment:[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,149};at_least=(0[.][0-9]{1,4}|1)|employed_days:[1-9][0-9]{0,4})$")]
     caused_by: UUID
@@ -137,7 +137,7 @@ class CriterionUnmet(StoryEvent):
 
     event_type: ClassVar[str] = "CriterionUnmet"
     own_names: ClassVar[tuple[str, ...]] = ('promise_id', 'criterion', 'caused_by')
-    type: Literal["CriterionUnmet"]
+    type: Literal["CriterionUnmet"] = "CriterionUnmet"
     promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     criterion: Annotated[str, Field(pattern=r"^(training:[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,149}|skill:[a-z0-9]{1,20}:[A-Za-z0-9._-]{1,80};attested_by=(ANY|SUPERVISOR|MENTOR|ASSESSOR|PEER);times=[1-9][0-9]?|assessment:[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,149};at_least=(0[.][0-9]{1,4}|1)|employed_days:[1-9][0-9]{0,4})$")]
     caused_by: UUID
@@ -148,7 +148,7 @@ class DisclosureAttempted(StoryEvent):
 
     event_type: ClassVar[str] = "DisclosureAttempted"
     own_names: ClassVar[tuple[str, ...]] = ('message_id', 'connection_id', 'recipient_id', 'grant_id', 'subject_event_id', 'subject_type', 'subject_category', 'outcome', 'reason', 'http_status', 'attempt', 'decided_at')
-    type: Literal["DisclosureAttempted"]
+    type: Literal["DisclosureAttempted"] = "DisclosureAttempted"
     message_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     connection_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     recipient_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
@@ -168,7 +168,7 @@ class EmploymentEnded(StoryEvent):
 
     event_type: ClassVar[str] = "EmploymentEnded"
     own_names: ClassVar[tuple[str, ...]] = ('employment_id', 'employer_id', 'reason')
-    type: Literal["EmploymentEnded"]
+    type: Literal["EmploymentEnded"] = "EmploymentEnded"
     employment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     reason: Literal["UNKNOWN", "QUIT", "LAID_OFF", "DISMISSED", "RETIRED", "CONTRACT_ENDED", "OTHER"]
@@ -179,7 +179,7 @@ class EmploymentStarted(StoryEvent):
 
     event_type: ClassVar[str] = "EmploymentStarted"
     own_names: ClassVar[tuple[str, ...]] = ('employment_id', 'employer_id', 'occupation', 'job_level', 'wage_amount', 'wage_currency', 'wage_period')
-    type: Literal["EmploymentStarted"]
+    type: Literal["EmploymentStarted"] = "EmploymentStarted"
     employment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     occupation: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{4}\.[0-9]{2}$")] | None = None
@@ -189,12 +189,25 @@ class EmploymentStarted(StoryEvent):
     wage_period: Literal["UNKNOWN", "HOUR", "DAY", "WEEK", "MONTH", "YEAR"]
 
 
+class FeedSubscribed(DirectoryEvent):
+    """An organisation gets a feed of published numbers, or no longer does."""
+
+    event_type: ClassVar[str] = "FeedSubscribed"
+    own_names: ClassVar[tuple[str, ...]] = ('feed_id', 'channel', 'format', 'connection_id', 'ended')
+    type: Literal["FeedSubscribed"] = "FeedSubscribed"
+    feed_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    channel: Literal["UNKNOWN", "WEBHOOK", "KAFKA", "PULL"]
+    format: Literal["UNKNOWN", "JSON", "CSV", "PARQUET", "SDMX_CSV", "SDMX_ML"]
+    connection_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    ended: bool = False
+
+
 class InterviewGuaranteed(StoryEvent):
     """An employer guaranteed this person an interview."""
 
     event_type: ClassVar[str] = "InterviewGuaranteed"
     own_names: ClassVar[tuple[str, ...]] = ('interview_id', 'employer_id', 'promise_id')
-    type: Literal["InterviewGuaranteed"]
+    type: Literal["InterviewGuaranteed"] = "InterviewGuaranteed"
     interview_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
@@ -205,7 +218,7 @@ class InterviewHeld(StoryEvent):
 
     event_type: ClassVar[str] = "InterviewHeld"
     own_names: ClassVar[tuple[str, ...]] = ('interview_id', 'employer_id', 'promise_id')
-    type: Literal["InterviewHeld"]
+    type: Literal["InterviewHeld"] = "InterviewHeld"
     interview_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
@@ -216,7 +229,7 @@ class OrganizationRegistered(DirectoryEvent):
 
     event_type: ClassVar[str] = "OrganizationRegistered"
     own_names: ClassVar[tuple[str, ...]] = ('name', 'kind', 'city', 'region', 'postal_code', 'website')
-    type: Literal["OrganizationRegistered"]
+    type: Literal["OrganizationRegistered"] = "OrganizationRegistered"
     name: Annotated[str, Field(min_length=1, max_length=300)]
     kind: Literal["UNKNOWN", "EMPLOYER", "PROVIDER", "AGENCY", "OPERATOR"]
     city: Annotated[str, Field(min_length=1, max_length=200)] | None = None
@@ -230,7 +243,7 @@ class PathwayPublished(DirectoryEvent):
 
     event_type: ClassVar[str] = "PathwayPublished"
     own_names: ClassVar[tuple[str, ...]] = ('title', 'criteria', 'outcome', 'due_in_days')
-    type: Literal["PathwayPublished"]
+    type: Literal["PathwayPublished"] = "PathwayPublished"
     title: Annotated[str, Field(min_length=1, max_length=300)]
     criteria: Annotated[list[Annotated[str, Field(pattern=r"^(training:[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,149}|skill:[a-z0-9]{1,20}:[A-Za-z0-9._-]{1,80};attested_by=(ANY|SUPERVISOR|MENTOR|ASSESSOR|PEER);times=[1-9][0-9]?|assessment:[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,149};at_least=(0[.][0-9]{1,4}|1)|employed_days:[1-9][0-9]{0,4})$")]], Field(max_length=50)]
     outcome: Literal["UNKNOWN", "INTERVIEW", "ROLE", "WAGE_STEP", "BONUS"]
@@ -242,7 +255,7 @@ class ProgrammePublished(DirectoryEvent):
 
     event_type: ClassVar[str] = "ProgrammePublished"
     own_names: ClassVar[tuple[str, ...]] = ('title', 'cip', 'occupations', 'weeks', 'contact_hours', 'delivery_method', 'tuition', 'currency', 'credential_name', 'website')
-    type: Literal["ProgrammePublished"]
+    type: Literal["ProgrammePublished"] = "ProgrammePublished"
     title: Annotated[str, Field(min_length=1, max_length=500)]
     cip: Annotated[str, Field(pattern=r"^[0-9]{2}\.[0-9]{4}$")] | None = None
     occupations: Annotated[list[Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{4}\.[0-9]{2}$")]], Field(max_length=50)]
@@ -260,7 +273,7 @@ class PromiseAccepted(StoryEvent):
 
     event_type: ClassVar[str] = "PromiseAccepted"
     own_names: ClassVar[tuple[str, ...]] = ('promise_id',)
-    type: Literal["PromiseAccepted"]
+    type: Literal["PromiseAccepted"] = "PromiseAccepted"
     promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
 
 
@@ -269,7 +282,7 @@ class PromiseDeclined(StoryEvent):
 
     event_type: ClassVar[str] = "PromiseDeclined"
     own_names: ClassVar[tuple[str, ...]] = ('promise_id',)
-    type: Literal["PromiseDeclined"]
+    type: Literal["PromiseDeclined"] = "PromiseDeclined"
     promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
 
 
@@ -278,7 +291,7 @@ class PromiseDue(StoryEvent):
 
     event_type: ClassVar[str] = "PromiseDue"
     own_names: ClassVar[tuple[str, ...]] = ('promise_id', 'due_at')
-    type: Literal["PromiseDue"]
+    type: Literal["PromiseDue"] = "PromiseDue"
     promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     due_at: AwareDatetime
 
@@ -288,7 +301,7 @@ class PromiseKept(StoryEvent):
 
     event_type: ClassVar[str] = "PromiseKept"
     own_names: ClassVar[tuple[str, ...]] = ('promise_id',)
-    type: Literal["PromiseKept"]
+    type: Literal["PromiseKept"] = "PromiseKept"
     promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
 
 
@@ -297,7 +310,7 @@ class PromiseLapsed(StoryEvent):
 
     event_type: ClassVar[str] = "PromiseLapsed"
     own_names: ClassVar[tuple[str, ...]] = ('promise_id',)
-    type: Literal["PromiseLapsed"]
+    type: Literal["PromiseLapsed"] = "PromiseLapsed"
     promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
 
 
@@ -306,7 +319,7 @@ class PromiseMade(StoryEvent):
 
     event_type: ClassVar[str] = "PromiseMade"
     own_names: ClassVar[tuple[str, ...]] = ('promise_id', 'employer_id', 'pathway_id', 'pathway_version', 'outcome', 'due_in_days', 'criteria')
-    type: Literal["PromiseMade"]
+    type: Literal["PromiseMade"] = "PromiseMade"
     promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     pathway_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
@@ -321,7 +334,7 @@ class Promoted(StoryEvent):
 
     event_type: ClassVar[str] = "Promoted"
     own_names: ClassVar[tuple[str, ...]] = ('employment_id', 'employer_id', 'occupation', 'job_level')
-    type: Literal["Promoted"]
+    type: Literal["Promoted"] = "Promoted"
     employment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     occupation: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{4}\.[0-9]{2}$")] | None = None
@@ -333,10 +346,26 @@ class RoleChanged(StoryEvent):
 
     event_type: ClassVar[str] = "RoleChanged"
     own_names: ClassVar[tuple[str, ...]] = ('employment_id', 'employer_id', 'occupation')
-    type: Literal["RoleChanged"]
+    type: Literal["RoleChanged"] = "RoleChanged"
     employment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     occupation: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{4}\.[0-9]{2}$")] | None = None
+
+
+class SharingAgreementSigned(DirectoryEvent):
+    """An organisation agreed what it sends to the hub or another party, what it gets, and until when."""
+
+    event_type: ClassVar[str] = "SharingAgreementSigned"
+    own_names: ClassVar[tuple[str, ...]] = ('other_party', 'sends', 'receives', 'purposes', 'valid_from', 'valid_until', 'ended', 'document_sha256')
+    type: Literal["SharingAgreementSigned"] = "SharingAgreementSigned"
+    other_party: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
+    sends: Annotated[list[Annotated[str, Field(pattern=r"^[a-z]{2,20}([.][A-Z][A-Za-z]{1,60})?$")]], Field(max_length=50)]
+    receives: Annotated[list[Annotated[str, Field(pattern=r"^(identity|training|credential|skill|experience|support|promise|opportunity|employment|wage)$")]], Field(max_length=50)]
+    purposes: Annotated[list[Annotated[str, Field(pattern=r"^(hiring|advancement|training_support|programme_outcomes)$")]], Field(max_length=50)]
+    valid_from: AwareDatetime
+    valid_until: AwareDatetime | None = None
+    ended: bool = False
+    document_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
 
 
 class SkillAttested(StoryEvent):
@@ -344,7 +373,7 @@ class SkillAttested(StoryEvent):
 
     event_type: ClassVar[str] = "SkillAttested"
     own_names: ClassVar[tuple[str, ...]] = ('attestation_id', 'skill_id', 'level', 'attested_by', 'evidence')
-    type: Literal["SkillAttested"]
+    type: Literal["SkillAttested"] = "SkillAttested"
     attestation_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     skill_id: Annotated[str, Field(pattern=r"^[a-z0-9]+:[A-Za-z0-9._-]{1,80}$")]
     level: Literal["UNKNOWN", "BEGINNER", "CAN_DO", "CAN_TEACH"]
@@ -357,9 +386,51 @@ class SkillClaimed(StoryEvent):
 
     event_type: ClassVar[str] = "SkillClaimed"
     own_names: ClassVar[tuple[str, ...]] = ('skill_id', 'level')
-    type: Literal["SkillClaimed"]
+    type: Literal["SkillClaimed"] = "SkillClaimed"
     skill_id: Annotated[str, Field(pattern=r"^[a-z0-9]+:[A-Za-z0-9._-]{1,80}$")]
     level: Literal["UNKNOWN", "BEGINNER", "CAN_DO", "CAN_TEACH"]
+
+
+class SkillNeedPublished(DirectoryEvent):
+    """An employer or agency says which skill it looks for."""
+
+    event_type: ClassVar[str] = "SkillNeedPublished"
+    own_names: ClassVar[tuple[str, ...]] = ('skill_id', 'framework', 'framework_code', 'title', 'level', 'occupation', 'region', 'openings', 'needed_by', 'ended')
+    type: Literal["SkillNeedPublished"] = "SkillNeedPublished"
+    skill_id: Annotated[str, Field(pattern=r"^[a-z0-9]+:[A-Za-z0-9._-]{1,80}$")]
+    framework: Literal["UNKNOWN", "ONET", "CASE", "CTDL", "ESCO", "LOCAL"]
+    framework_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    title: Annotated[str, Field(min_length=1, max_length=300)]
+    level: Literal["UNKNOWN", "BEGINNER", "CAN_DO", "CAN_TEACH"]
+    occupation: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{4}\.[0-9]{2}$")] | None = None
+    region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
+    openings: Annotated[int, Field(ge=1, le=1000000)] | None = None
+    needed_by: AwareDatetime | None = None
+    ended: bool = False
+
+
+class SourceRecordLinked(StoryEvent):
+    """An organisation's record of a person now counts as this person's."""
+
+    event_type: ClassVar[str] = "SourceRecordLinked"
+    own_names: ClassVar[tuple[str, ...]] = ('link_id', 'organization_id', 'record_id', 'evidence')
+    type: Literal["SourceRecordLinked"] = "SourceRecordLinked"
+    link_id: UUID
+    organization_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
+    record_id: Annotated[str, Field(min_length=1, max_length=2000)]
+    evidence: Literal["UNKNOWN", "FIRST_SEEN", "CLAIM_CODE", "OPERATOR_REVIEW"]
+
+
+class SourceRecordUnlinked(StoryEvent):
+    """An organisation's record no longer counts as this person's."""
+
+    event_type: ClassVar[str] = "SourceRecordUnlinked"
+    own_names: ClassVar[tuple[str, ...]] = ('link_id', 'organization_id', 'record_id', 'reason')
+    type: Literal["SourceRecordUnlinked"] = "SourceRecordUnlinked"
+    link_id: UUID
+    organization_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
+    record_id: Annotated[str, Field(min_length=1, max_length=2000)]
+    reason: Literal["UNKNOWN", "NOT_ME", "WRONG_PERSON", "OTHER"]
 
 
 class SupportGiven(StoryEvent):
@@ -367,7 +438,7 @@ class SupportGiven(StoryEvent):
 
     event_type: ClassVar[str] = "SupportGiven"
     own_names: ClassVar[tuple[str, ...]] = ('support_id', 'kind', 'started_by', 'minutes')
-    type: Literal["SupportGiven"]
+    type: Literal["SupportGiven"] = "SupportGiven"
     support_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     kind: Literal["UNKNOWN", "NUDGE", "MENTORING", "MENTORING_CIRCLE", "COACHING", "TUITION", "PAID_TIME", "CHILDCARE", "TRANSPORT"]
     started_by: Literal["UNKNOWN", "WORKER", "SUPERVISOR", "PROVIDER", "SYSTEM"]
@@ -379,7 +450,7 @@ class TrainingAcknowledged(StoryEvent):
 
     event_type: ClassVar[str] = "TrainingAcknowledged"
     own_names: ClassVar[tuple[str, ...]] = ('enrolment_id', 'course_id', 'employer_id')
-    type: Literal["TrainingAcknowledged"]
+    type: Literal["TrainingAcknowledged"] = "TrainingAcknowledged"
     enrolment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     course_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
@@ -390,7 +461,7 @@ class TrainingCompleted(StoryEvent):
 
     event_type: ClassVar[str] = "TrainingCompleted"
     own_names: ClassVar[tuple[str, ...]] = ('enrolment_id', 'course_id', 'provider_id', 'result', 'score')
-    type: Literal["TrainingCompleted"]
+    type: Literal["TrainingCompleted"] = "TrainingCompleted"
     enrolment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     course_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     provider_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
@@ -403,7 +474,7 @@ class TrainingEnrolled(StoryEvent):
 
     event_type: ClassVar[str] = "TrainingEnrolled"
     own_names: ClassVar[tuple[str, ...]] = ('enrolment_id', 'course_id', 'provider_id')
-    type: Literal["TrainingEnrolled"]
+    type: Literal["TrainingEnrolled"] = "TrainingEnrolled"
     enrolment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     course_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     provider_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
@@ -414,7 +485,7 @@ class TrainingExited(StoryEvent):
 
     event_type: ClassVar[str] = "TrainingExited"
     own_names: ClassVar[tuple[str, ...]] = ('enrolment_id', 'course_id', 'provider_id', 'reason', 'day_known')
-    type: Literal["TrainingExited"]
+    type: Literal["TrainingExited"] = "TrainingExited"
     enrolment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     course_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     provider_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
@@ -427,7 +498,7 @@ class TrainingOffered(StoryEvent):
 
     event_type: ClassVar[str] = "TrainingOffered"
     own_names: ClassVar[tuple[str, ...]] = ('enrolment_id', 'course_id', 'provider_id')
-    type: Literal["TrainingOffered"]
+    type: Literal["TrainingOffered"] = "TrainingOffered"
     enrolment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     course_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     provider_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
@@ -438,7 +509,7 @@ class TrainingProgressed(StoryEvent):
 
     event_type: ClassVar[str] = "TrainingProgressed"
     own_names: ClassVar[tuple[str, ...]] = ('enrolment_id', 'course_id', 'activity_id', 'verb', 'progress')
-    type: Literal["TrainingProgressed"]
+    type: Literal["TrainingProgressed"] = "TrainingProgressed"
     enrolment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     course_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     activity_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
@@ -451,7 +522,7 @@ class WageChanged(StoryEvent):
 
     event_type: ClassVar[str] = "WageChanged"
     own_names: ClassVar[tuple[str, ...]] = ('employment_id', 'employer_id', 'wage_amount', 'wage_currency', 'wage_period')
-    type: Literal["WageChanged"]
+    type: Literal["WageChanged"] = "WageChanged"
     employment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     wage_amount: Annotated[Decimal, Field(max_digits=12, decimal_places=2, ge=0)] | None = None
@@ -464,10 +535,37 @@ class WorkerRegistered(StoryEvent):
 
     event_type: ClassVar[str] = "WorkerRegistered"
     own_names: ClassVar[tuple[str, ...]] = ('display_name', 'contact_email', 'language')
-    type: Literal["WorkerRegistered"]
+    type: Literal["WorkerRegistered"] = "WorkerRegistered"
     display_name: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
     contact_email: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
     language: Annotated[str, Field(pattern=r"^[a-z]{2}$")] | None = None
+
+
+class WorkersMerged(StoryEvent):
+    """Two records here turned out to be one person and were put together."""
+
+    event_type: ClassVar[str] = "WorkersMerged"
+    own_names: ClassVar[tuple[str, ...]] = ('merge_id', 'from_worker_id', 'into_worker_id', 'evidence', 'events')
+    type: Literal["WorkersMerged"] = "WorkersMerged"
+    merge_id: UUID
+    from_worker_id: UUID
+    into_worker_id: UUID
+    evidence: Literal["UNKNOWN", "FIRST_SEEN", "CLAIM_CODE", "OPERATOR_REVIEW"]
+    events: Annotated[int, Field(ge=0, le=2147483647)]
+
+
+class WorkersSplit(StoryEvent):
+    """A record here held two people and was taken apart."""
+
+    event_type: ClassVar[str] = "WorkersSplit"
+    own_names: ClassVar[tuple[str, ...]] = ('split_id', 'from_worker_id', 'into_worker_id', 'merge_id', 'reason', 'events')
+    type: Literal["WorkersSplit"] = "WorkersSplit"
+    split_id: UUID
+    from_worker_id: UUID
+    into_worker_id: UUID
+    merge_id: UUID | None = None
+    reason: Literal["UNKNOWN", "NOT_ME", "WRONG_PERSON", "OTHER"]
+    events: Annotated[int, Field(ge=0, le=2147483647)]
 
 
 MODELS: dict[str, type[EdgeEvent]] = {
@@ -485,6 +583,7 @@ MODELS: dict[str, type[EdgeEvent]] = {
     "DisclosureAttempted": DisclosureAttempted,
     "EmploymentEnded": EmploymentEnded,
     "EmploymentStarted": EmploymentStarted,
+    "FeedSubscribed": FeedSubscribed,
     "InterviewGuaranteed": InterviewGuaranteed,
     "InterviewHeld": InterviewHeld,
     "OrganizationRegistered": OrganizationRegistered,
@@ -498,8 +597,12 @@ MODELS: dict[str, type[EdgeEvent]] = {
     "PromiseMade": PromiseMade,
     "Promoted": Promoted,
     "RoleChanged": RoleChanged,
+    "SharingAgreementSigned": SharingAgreementSigned,
     "SkillAttested": SkillAttested,
     "SkillClaimed": SkillClaimed,
+    "SkillNeedPublished": SkillNeedPublished,
+    "SourceRecordLinked": SourceRecordLinked,
+    "SourceRecordUnlinked": SourceRecordUnlinked,
     "SupportGiven": SupportGiven,
     "TrainingAcknowledged": TrainingAcknowledged,
     "TrainingCompleted": TrainingCompleted,
@@ -509,4 +612,6 @@ MODELS: dict[str, type[EdgeEvent]] = {
     "TrainingProgressed": TrainingProgressed,
     "WageChanged": WageChanged,
     "WorkerRegistered": WorkerRegistered,
+    "WorkersMerged": WorkersMerged,
+    "WorkersSplit": WorkersSplit,
 }

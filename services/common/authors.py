@@ -33,6 +33,7 @@ MATRIX: Mapping[str, frozenset[Role]] = {
     "DisclosureAttempted": _NOBODY,
     "EmploymentEnded": _EMPLOYERS,
     "EmploymentStarted": _EMPLOYERS,
+    "FeedSubscribed": _NOBODY,
     "InterviewGuaranteed": _EMPLOYERS,
     "InterviewHeld": _EMPLOYERS,
     "OrganizationRegistered": frozenset({_O}),
@@ -46,8 +47,12 @@ MATRIX: Mapping[str, frozenset[Role]] = {
     "PromiseMade": _EMPLOYERS,
     "Promoted": _EMPLOYERS,
     "RoleChanged": _EMPLOYERS,
+    "SharingAgreementSigned": frozenset({_O}),
     "SkillAttested": _ORGANIZATIONS,
     "SkillClaimed": frozenset({_W}),
+    "SkillNeedPublished": _EMPLOYERS | {_A},
+    "SourceRecordLinked": _NOBODY,
+    "SourceRecordUnlinked": _NOBODY,
     "SupportGiven": _ORGANIZATIONS,
     "TrainingAcknowledged": _EMPLOYERS,
     "TrainingCompleted": _TRAINERS,
@@ -57,6 +62,8 @@ MATRIX: Mapping[str, frozenset[Role]] = {
     "TrainingProgressed": _TRAINERS,
     "WageChanged": _EMPLOYERS,
     "WorkerRegistered": _NOBODY,
+    "WorkersMerged": _NOBODY,
+    "WorkersSplit": _NOBODY,
 }
 
 # Fields that must name the organisation whose key posts the event, so that nobody speaks for

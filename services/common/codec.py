@@ -100,9 +100,11 @@ def _container_header(schema_id: int) -> bytes:
 
 
 def _for_polars(node: Any) -> Any:
-    """The schema without our annotations, which a strict reader might trip over."""
+    """The schema without our annotations and without defaults: a writer's schema needs none, and
+    polars refuses a field whose default is a plain value (`OutOfSpec`).
+    """
     if isinstance(node, dict):
-        keep = {"type", "name", "namespace", "fields", "symbols", "items", "size", "default"}
+        keep = {"type", "name", "namespace", "fields", "symbols", "items", "size"}
         keep |= {"logicalType", "precision", "scale"}
         return {k: _for_polars(v) for k, v in node.items() if k in keep}
     if isinstance(node, list):

@@ -16,7 +16,7 @@ _ALTERNATIVES: Final = re.compile(r"\^\((\w+)(?:\|\w+)*\)\$")
 # Real-looking values, the more particular first: the first that a field's pattern takes is used.
 _CODES: Final = (
     *("53-7051.00", "52.0203", "USD", "OH", "en", "training:forklift-safety", "onet:2.B.1.a"),
-    *("webhook", "completed", "0" * 64),
+    *("webhook", "completed", "0" * 64, "training"),
 )
 _TEXTS: Final[Mapping[str, str]] = {
     "name": "River College",
@@ -26,6 +26,7 @@ _TEXTS: Final[Mapping[str, str]] = {
     "credential_name": "Forklift operator",
     "city": "Springfield",
     "postal_code": "45501",
+    "record_id": "E-1042",
     "evidence": "Loaded a truck alone, without a fault.",
 }
 
