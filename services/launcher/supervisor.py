@@ -25,7 +25,7 @@ from services.launcher.process import Identity, last_lines, limit, next_free_por
 from services.launcher.program import Program
 from services.launcher.server import LocalServer
 
-HTTP_SERVICES = ("ingest", "consent", "delivery", "promises", "feeds", "portal")
+HTTP_SERVICES = ("ingest", "consent", "delivery", "promises", "feeds", "registry", "portal")
 WORKERS = ("projections", "delivery", "promises")
 SEED = ("seed",)
 LIVE = ("seed", "--live")
