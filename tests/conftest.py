@@ -26,6 +26,9 @@ from services.common.postgres import Pool, open_pool
 from services.common.settings import Settings
 from services.common.setup import initialise
 
+# Tests that are not about agreements need none. The hub's processes inherit this.
+os.environ.setdefault("INGEST_REQUIRE_AGREEMENT", "false")
+
 
 @pytest.fixture(scope="session")
 def data_dir() -> Iterator[Path]:

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Where Kafka, PostgreSQL and the vault's master key are. A bad value stops the start."""
 
-    model_config = SettingsConfigDict(frozen=True)
+    model_config = SettingsConfigDict(frozen=True, populate_by_name=True)
 
     kafka_bootstrap: str = "127.0.0.1:9092"
     database_url: SecretStr = SecretStr("postgresql://postgres@127.0.0.1:5432/postgres")
@@ -24,6 +24,9 @@ class Settings(BaseSettings):
     demo: bool = False
     # Receivers on loopback or private addresses are refused unless this is on.
     allow_private_receivers: bool = False
+    # Off, an organisation without any sharing agreement on file may send and receive; one that has
+    # any is bound to them. For a young consortium, whose papers are not signed yet.
+    require_agreement: bool = Field(default=True, validation_alias="INGEST_REQUIRE_AGREEMENT")
     log_level: str = Field(default="info", pattern="^(crit|error|warn|info|debug)$")
     otlp_endpoint: str | None = None
 

@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, FastAPI
 
+from services.common import agreements_on_file
 from services.common.access import Role, issue_key
 from services.common.http import HttpService
 from services.common.limits import RateLimit
 from services.common.postgres import Pool, apply_schema, open_pool
-from services.ingest import accounts, imports, routes, scim, xapi
+from services.ingest import accounts, agreements, imports, routes, scim, xapi
 from services.ingest.account_store import AccountStore
 from services.ingest.settings import IngestSettings
 from services.ingest.writer import Writer
@@ -37,6 +38,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.ingest_settings = own
     state.ingest_limit = RateLimit(own.events_per_second, own.burst_events)
     state.claim_limit = RateLimit(own.claims_per_second, 10 * own.claims_per_second)
+    await agreements_on_file.restore(state.settings, state.pool)
     state.accounts = AccountStore(state.pool, state.vault)
     async with open_pool(state.settings, most=4, working_state=True) as work:
         state.writer = Writer(
@@ -58,7 +60,7 @@ def run() -> None:
 
 def service() -> HttpService:
     router = APIRouter()
-    for part in (routes, accounts, imports, xapi, scim):
+    for part in (routes, accounts, agreements, imports, xapi, scim):
         router.include_router(part.router)
     limits = {"/v1/events": IngestSettings().body_bytes}
     limits |= imports.body_bytes() | xapi.body_bytes() | scim.body_bytes()

@@ -24,3 +24,25 @@ CREATE TABLE IF NOT EXISTS ingest_work.source_reject (
     rejected_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (topic, partition, log_offset, reason)
 );
+
+-- Versions of sharing agreements as they were signed over HTTP; `position` is null until the event
+-- is on the log. Lost, they are read again from the log (`services.common.agreements_on_file`).
+CREATE TABLE IF NOT EXISTS ingest_work.agreement (
+    organization_id text NOT NULL,
+    agreement_id text NOT NULL,
+    version integer NOT NULL,
+    other_party text NOT NULL,
+    sends text[] NOT NULL,
+    receives text[] NOT NULL,
+    purposes text[] NOT NULL,
+    valid_from timestamptz NOT NULL,
+    valid_until timestamptz,
+    ended boolean NOT NULL,
+    document_sha256 text,
+    signed_at timestamptz NOT NULL,
+    event bytea NOT NULL,
+    position text,
+    PRIMARY KEY (agreement_id, version)
+);
+CREATE INDEX IF NOT EXISTS agreement_organization ON ingest_work.agreement (organization_id);
+CREATE TABLE IF NOT EXISTS ingest_work.agreements_restored (topic text PRIMARY KEY);

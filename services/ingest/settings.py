@@ -34,3 +34,6 @@ class IngestSettings(BaseSettings):
     claims_per_second: PositiveFloat = 50
     claim_valid: timedelta = timedelta(days=14)
     claim_tries: PositiveInt = 5
+    # What a process knows of an organisation's agreements is at most so old.
+    agreement_age: timedelta = timedelta(milliseconds=500)
+    longest_agreement: timedelta = timedelta(days=3_660)

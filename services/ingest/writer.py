@@ -13,7 +13,8 @@ from services.common.postgres import Pool
 from services.common.settings import Settings
 from services.common.tracing import trace_headers
 from services.common.vault import Keyring, Vault
-from services.ingest.drafts import Draft, ItemResult
+from services.ingest.agreement_check import AgreementCheck
+from services.ingest.drafts import Draft, ItemResult, Status
 from services.ingest.eventlog import EventLog
 from services.ingest.handlers import Author, Item, draft, registration
 from services.ingest.pipeline import Pipeline
@@ -43,6 +44,9 @@ class Writer:
         self._own = own or IngestSettings()
         self._vault = vault
         self._events = EventLog(settings)
+        self.agreements = AgreementCheck(
+            pool, required=settings.require_agreement, age=self._own.agreement_age
+        )
         resolver = Resolver(WorkerStore(pool), vault)
         reservations = ReservationStore(work or pool)
         self._pipeline = Pipeline(reservations, self._events, resolver, keyring, self._own)
@@ -61,7 +65,8 @@ class Writer:
         for start in range(0, len(items), self._own.max_events):
             part = items[start : start + self._own.max_events]
             made = [draft(item, author, self._vault, at, self._own.ahead) for item in part]
-            await self._submit([entry for entry in made if isinstance(entry, Draft)])
+            drafts = [entry for entry in made if isinstance(entry, Draft)]
+            await self._submit_covered(drafts, principal, at)
             results += [_result(entry) for entry in made]
         return results
 
@@ -74,12 +79,23 @@ class Writer:
         """
         author = Author.of(principal)
         made = [registration(model, author, self._vault, at) for model in models]
-        await self._submit(made)
+        await self._submit_covered(made, principal, at)
         return [_result(entry) for entry in made]
 
     async def close(self) -> None:
         await self._pipeline.close()
         await self._events.close()
+
+    async def _submit_covered(
+        self, drafts: Sequence[Draft], principal: Principal, at: datetime
+    ) -> None:
+        """Refuse what no agreement covers, before anything is kept of it; write the rest."""
+        names = {entry.event_type.name for entry in drafts}
+        refusals = await self.agreements.refusals(principal, names, at)
+        for entry in drafts:
+            if refusal := refusals.get(entry.event_type.name):
+                entry.refuse(Status.INVALID, refusal)
+        await self._submit([entry for entry in drafts if entry.result is None])
 
     async def _submit(self, drafts: Sequence[Draft]) -> None:
         trace = trace_headers()

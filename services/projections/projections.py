@@ -37,6 +37,7 @@ from schemas.events import (
     PromiseMade,
     Promoted,
     RoleChanged,
+    SharingAgreementSigned,
     SkillAttested,
     SkillClaimed,
     SupportGiven,
@@ -335,6 +336,23 @@ class Connection(Projection):
     categories = Current(ConnectionConfigured.categories)
     purpose = Current(ConnectionConfigured.purpose)
     configured_at = Current(ConnectionConfigured.occurred_at)
+
+
+class SharingAgreement(Projection):
+    """One row per agreement of an organisation; the highest version is in force."""
+
+    key = Key("organization_id", agreement_id="entity_id")
+    indexes = (("agreement_id",),)
+    version = Current(SharingAgreementSigned.version)
+    other_party = Current(SharingAgreementSigned.other_party)
+    sends = Current(SharingAgreementSigned.sends)
+    receives = Current(SharingAgreementSigned.receives)
+    purposes = Current(SharingAgreementSigned.purposes)
+    valid_from = Current(SharingAgreementSigned.valid_from)
+    valid_until = Current(SharingAgreementSigned.valid_until)
+    ended = Current(SharingAgreementSigned.ended)
+    document_sha256 = Current(SharingAgreementSigned.document_sha256)
+    signed_at = Current(SharingAgreementSigned.occurred_at)
 
 
 PROJECTIONS = declared_in(sys.modules[__name__])
