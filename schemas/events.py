@@ -82,6 +82,23 @@ class ConnectionConfigured:
     purpose = FieldRef("ConnectionConfigured", "purpose", "string", False, False)
 
 
+class ConsentExpired:
+    """An agreement came to its end."""
+
+    event_id = FieldRef("ConsentExpired", "event_id", "fixed", False, False)
+    worker_id = FieldRef("ConsentExpired", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("ConsentExpired", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("ConsentExpired", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("ConsentExpired", "source", "string", False, False)
+    source_record_id = FieldRef("ConsentExpired", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("ConsentExpired", "actor_role", "enum", False, False)
+    actor_id = FieldRef("ConsentExpired", "actor_id", "string", False, False)
+    correlation_id = FieldRef("ConsentExpired", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("ConsentExpired", "supersedes", "fixed", True, False)
+    grant_id = FieldRef("ConsentExpired", "grant_id", "fixed", False, False)
+    recipient_id = FieldRef("ConsentExpired", "recipient_id", "string", False, False)
+
+
 class ConsentGranted:
     """This person agreed that an organisation may see part of the record."""
 
@@ -214,6 +231,26 @@ class CriterionUnmet:
     caused_by = FieldRef("CriterionUnmet", "caused_by", "fixed", False, False)
 
 
+class DemographicsDeclared:
+    """This person said something about themselves, for counting in large groups alone."""
+
+    event_id = FieldRef("DemographicsDeclared", "event_id", "fixed", False, False)
+    worker_id = FieldRef("DemographicsDeclared", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("DemographicsDeclared", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("DemographicsDeclared", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("DemographicsDeclared", "source", "string", False, False)
+    source_record_id = FieldRef("DemographicsDeclared", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("DemographicsDeclared", "actor_role", "enum", False, False)
+    actor_id = FieldRef("DemographicsDeclared", "actor_id", "string", False, False)
+    correlation_id = FieldRef("DemographicsDeclared", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("DemographicsDeclared", "supersedes", "fixed", True, False)
+    gender = FieldRef("DemographicsDeclared", "gender", "bytes", True, True)
+    ethnicity = FieldRef("DemographicsDeclared", "ethnicity", "bytes", True, True)
+    birth_year = FieldRef("DemographicsDeclared", "birth_year", "bytes", True, True)
+    disability = FieldRef("DemographicsDeclared", "disability", "bytes", True, True)
+    veteran = FieldRef("DemographicsDeclared", "veteran", "bytes", True, True)
+
+
 class DisclosureAttempted:
     """The hub sent something of the record, or refused to send it."""
 
@@ -239,6 +276,48 @@ class DisclosureAttempted:
     http_status = FieldRef("DisclosureAttempted", "http_status", "int", True, False)
     attempt = FieldRef("DisclosureAttempted", "attempt", "int", False, False)
     decided_at = FieldRef("DisclosureAttempted", "decided_at", "timestamp-micros", False, False)
+
+
+class DisclosureRecalled:
+    """The hub told a receiver to delete what it got."""
+
+    event_id = FieldRef("DisclosureRecalled", "event_id", "fixed", False, False)
+    worker_id = FieldRef("DisclosureRecalled", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("DisclosureRecalled", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("DisclosureRecalled", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("DisclosureRecalled", "source", "string", False, False)
+    source_record_id = FieldRef("DisclosureRecalled", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("DisclosureRecalled", "actor_role", "enum", False, False)
+    actor_id = FieldRef("DisclosureRecalled", "actor_id", "string", False, False)
+    correlation_id = FieldRef("DisclosureRecalled", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("DisclosureRecalled", "supersedes", "fixed", True, False)
+    recall_id = FieldRef("DisclosureRecalled", "recall_id", "fixed", False, False)
+    recipient_id = FieldRef("DisclosureRecalled", "recipient_id", "string", False, False)
+    connection_id = FieldRef("DisclosureRecalled", "connection_id", "string", True, False)
+    grant_id = FieldRef("DisclosureRecalled", "grant_id", "fixed", True, False)
+    categories = FieldRef("DisclosureRecalled", "categories", "array", False, False)
+    reason = FieldRef("DisclosureRecalled", "reason", "enum", False, False)
+    messages = FieldRef("DisclosureRecalled", "messages", "int", False, False)
+    due_at = FieldRef("DisclosureRecalled", "due_at", "timestamp-micros", False, False)
+
+
+class DisputeAnswered:
+    """Who wrote what is in dispute has answered."""
+
+    event_id = FieldRef("DisputeAnswered", "event_id", "fixed", False, False)
+    worker_id = FieldRef("DisputeAnswered", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("DisputeAnswered", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("DisputeAnswered", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("DisputeAnswered", "source", "string", False, False)
+    source_record_id = FieldRef("DisputeAnswered", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("DisputeAnswered", "actor_role", "enum", False, False)
+    actor_id = FieldRef("DisputeAnswered", "actor_id", "string", False, False)
+    correlation_id = FieldRef("DisputeAnswered", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("DisputeAnswered", "supersedes", "fixed", True, False)
+    dispute_id = FieldRef("DisputeAnswered", "dispute_id", "fixed", False, False)
+    disputed_event_id = FieldRef("DisputeAnswered", "disputed_event_id", "fixed", False, False)
+    answer = FieldRef("DisputeAnswered", "answer", "enum", False, False)
+    explanation = FieldRef("DisputeAnswered", "explanation", "bytes", True, True)
 
 
 class EmploymentEnded:
@@ -281,6 +360,142 @@ class EmploymentStarted:
     wage_period = FieldRef("EmploymentStarted", "wage_period", "enum", False, False)
 
 
+class ErasureCompleted:
+    """The erasure is done."""
+
+    event_id = FieldRef("ErasureCompleted", "event_id", "fixed", False, False)
+    worker_id = FieldRef("ErasureCompleted", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("ErasureCompleted", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("ErasureCompleted", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("ErasureCompleted", "source", "string", False, False)
+    source_record_id = FieldRef("ErasureCompleted", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("ErasureCompleted", "actor_role", "enum", False, False)
+    actor_id = FieldRef("ErasureCompleted", "actor_id", "string", False, False)
+    correlation_id = FieldRef("ErasureCompleted", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("ErasureCompleted", "supersedes", "fixed", True, False)
+    erasure_id = FieldRef("ErasureCompleted", "erasure_id", "fixed", False, False)
+    keys = FieldRef("ErasureCompleted", "keys", "int", False, False)
+    stores = FieldRef("ErasureCompleted", "stores", "int", False, False)
+    recipients = FieldRef("ErasureCompleted", "recipients", "int", False, False)
+    acknowledged = FieldRef("ErasureCompleted", "acknowledged", "int", False, False)
+    certificate_sha256 = FieldRef("ErasureCompleted", "certificate_sha256", "string", False, False)
+
+
+class ErasureDecided:
+    """It was checked who asked for the erasure, and whether a law stands against it."""
+
+    event_id = FieldRef("ErasureDecided", "event_id", "fixed", False, False)
+    worker_id = FieldRef("ErasureDecided", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("ErasureDecided", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("ErasureDecided", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("ErasureDecided", "source", "string", False, False)
+    source_record_id = FieldRef("ErasureDecided", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("ErasureDecided", "actor_role", "enum", False, False)
+    actor_id = FieldRef("ErasureDecided", "actor_id", "string", False, False)
+    correlation_id = FieldRef("ErasureDecided", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("ErasureDecided", "supersedes", "fixed", True, False)
+    erasure_id = FieldRef("ErasureDecided", "erasure_id", "fixed", False, False)
+    decision = FieldRef("ErasureDecided", "decision", "enum", False, False)
+    ground = FieldRef("ErasureDecided", "ground", "enum", False, False)
+    held_until = FieldRef("ErasureDecided", "held_until", "timestamp-micros", True, False)
+
+
+class ErasureKeysDestroyed:
+    """The keys to what is sealed on the record were destroyed."""
+
+    event_id = FieldRef("ErasureKeysDestroyed", "event_id", "fixed", False, False)
+    worker_id = FieldRef("ErasureKeysDestroyed", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("ErasureKeysDestroyed", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("ErasureKeysDestroyed", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("ErasureKeysDestroyed", "source", "string", False, False)
+    source_record_id = FieldRef("ErasureKeysDestroyed", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("ErasureKeysDestroyed", "actor_role", "enum", False, False)
+    actor_id = FieldRef("ErasureKeysDestroyed", "actor_id", "string", False, False)
+    correlation_id = FieldRef("ErasureKeysDestroyed", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("ErasureKeysDestroyed", "supersedes", "fixed", True, False)
+    erasure_id = FieldRef("ErasureKeysDestroyed", "erasure_id", "fixed", False, False)
+    keys = FieldRef("ErasureKeysDestroyed", "keys", "int", False, False)
+
+
+class ErasureRecipientNotified:
+    """A receiver was told of the erasure."""
+
+    event_id = FieldRef("ErasureRecipientNotified", "event_id", "fixed", False, False)
+    worker_id = FieldRef("ErasureRecipientNotified", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("ErasureRecipientNotified", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("ErasureRecipientNotified", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("ErasureRecipientNotified", "source", "string", False, False)
+    source_record_id = FieldRef("ErasureRecipientNotified", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("ErasureRecipientNotified", "actor_role", "enum", False, False)
+    actor_id = FieldRef("ErasureRecipientNotified", "actor_id", "string", False, False)
+    correlation_id = FieldRef("ErasureRecipientNotified", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("ErasureRecipientNotified", "supersedes", "fixed", True, False)
+    erasure_id = FieldRef("ErasureRecipientNotified", "erasure_id", "fixed", False, False)
+    recipient_id = FieldRef("ErasureRecipientNotified", "recipient_id", "string", False, False)
+    recall_id = FieldRef("ErasureRecipientNotified", "recall_id", "fixed", False, False)
+
+
+class ErasureRequested:
+    """This person wants the record erased."""
+
+    event_id = FieldRef("ErasureRequested", "event_id", "fixed", False, False)
+    worker_id = FieldRef("ErasureRequested", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("ErasureRequested", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("ErasureRequested", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("ErasureRequested", "source", "string", False, False)
+    source_record_id = FieldRef("ErasureRequested", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("ErasureRequested", "actor_role", "enum", False, False)
+    actor_id = FieldRef("ErasureRequested", "actor_id", "string", False, False)
+    correlation_id = FieldRef("ErasureRequested", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("ErasureRequested", "supersedes", "fixed", True, False)
+    erasure_id = FieldRef("ErasureRequested", "erasure_id", "fixed", False, False)
+    categories = FieldRef("ErasureRequested", "categories", "array", False, False)
+    channel = FieldRef("ErasureRequested", "channel", "enum", False, False)
+    due_at = FieldRef("ErasureRequested", "due_at", "timestamp-micros", False, False)
+
+
+class ErasureStorePurged:
+    """One store of the hub has nothing of the record left."""
+
+    event_id = FieldRef("ErasureStorePurged", "event_id", "fixed", False, False)
+    worker_id = FieldRef("ErasureStorePurged", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("ErasureStorePurged", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("ErasureStorePurged", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("ErasureStorePurged", "source", "string", False, False)
+    source_record_id = FieldRef("ErasureStorePurged", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("ErasureStorePurged", "actor_role", "enum", False, False)
+    actor_id = FieldRef("ErasureStorePurged", "actor_id", "string", False, False)
+    correlation_id = FieldRef("ErasureStorePurged", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("ErasureStorePurged", "supersedes", "fixed", True, False)
+    erasure_id = FieldRef("ErasureStorePurged", "erasure_id", "fixed", False, False)
+    store = FieldRef("ErasureStorePurged", "store", "string", False, False)
+    rows = FieldRef("ErasureStorePurged", "rows", "int", False, False)
+
+
+class ExperienceRecorded:
+    """This person did work elsewhere, paid or not."""
+
+    event_id = FieldRef("ExperienceRecorded", "event_id", "fixed", False, False)
+    worker_id = FieldRef("ExperienceRecorded", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("ExperienceRecorded", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("ExperienceRecorded", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("ExperienceRecorded", "source", "string", False, False)
+    source_record_id = FieldRef("ExperienceRecorded", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("ExperienceRecorded", "actor_role", "enum", False, False)
+    actor_id = FieldRef("ExperienceRecorded", "actor_id", "string", False, False)
+    correlation_id = FieldRef("ExperienceRecorded", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("ExperienceRecorded", "supersedes", "fixed", True, False)
+    experience_id = FieldRef("ExperienceRecorded", "experience_id", "string", False, False)
+    kind = FieldRef("ExperienceRecorded", "kind", "enum", False, False)
+    occupation = FieldRef("ExperienceRecorded", "occupation", "string", True, False)
+    organization_name = FieldRef("ExperienceRecorded", "organization_name", "bytes", True, True)
+    duties = FieldRef("ExperienceRecorded", "duties", "bytes", True, True)
+    country = FieldRef("ExperienceRecorded", "country", "string", True, False)
+    started_at = FieldRef("ExperienceRecorded", "started_at", "timestamp-micros", True, False)
+    ended_at = FieldRef("ExperienceRecorded", "ended_at", "timestamp-micros", True, False)
+    hours_per_week = FieldRef("ExperienceRecorded", "hours_per_week", "int", True, False)
+
+
 class FeedSubscribed:
     """An organisation gets a feed of published numbers, or no longer does."""
 
@@ -298,6 +513,54 @@ class FeedSubscribed:
     format = FieldRef("FeedSubscribed", "format", "enum", False, False)
     connection_id = FieldRef("FeedSubscribed", "connection_id", "string", True, False)
     ended = FieldRef("FeedSubscribed", "ended", "boolean", False, False)
+
+
+class GoalStated:
+    """This person said where they want to go, or that they want to stay."""
+
+    event_id = FieldRef("GoalStated", "event_id", "fixed", False, False)
+    worker_id = FieldRef("GoalStated", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("GoalStated", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("GoalStated", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("GoalStated", "source", "string", False, False)
+    source_record_id = FieldRef("GoalStated", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("GoalStated", "actor_role", "enum", False, False)
+    actor_id = FieldRef("GoalStated", "actor_id", "string", False, False)
+    correlation_id = FieldRef("GoalStated", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("GoalStated", "supersedes", "fixed", True, False)
+    goal_id = FieldRef("GoalStated", "goal_id", "string", False, False)
+    kind = FieldRef("GoalStated", "kind", "enum", False, False)
+    occupation = FieldRef("GoalStated", "occupation", "string", True, False)
+    skill_id = FieldRef("GoalStated", "skill_id", "string", True, False)
+    framework = FieldRef("GoalStated", "framework", "enum", False, False)
+    framework_code = FieldRef("GoalStated", "framework_code", "string", True, False)
+    wage_amount = FieldRef("GoalStated", "wage_amount", "decimal", True, False)
+    wage_currency = FieldRef("GoalStated", "wage_currency", "string", True, False)
+    wage_period = FieldRef("GoalStated", "wage_period", "enum", False, False)
+    wanted_by = FieldRef("GoalStated", "wanted_by", "timestamp-micros", True, False)
+    ended = FieldRef("GoalStated", "ended", "boolean", False, False)
+    words = FieldRef("GoalStated", "words", "bytes", True, True)
+
+
+class InterestExpressed:
+    """This person is interested in a job, a pathway or an employer."""
+
+    event_id = FieldRef("InterestExpressed", "event_id", "fixed", False, False)
+    worker_id = FieldRef("InterestExpressed", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("InterestExpressed", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("InterestExpressed", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("InterestExpressed", "source", "string", False, False)
+    source_record_id = FieldRef("InterestExpressed", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("InterestExpressed", "actor_role", "enum", False, False)
+    actor_id = FieldRef("InterestExpressed", "actor_id", "string", False, False)
+    correlation_id = FieldRef("InterestExpressed", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("InterestExpressed", "supersedes", "fixed", True, False)
+    interest_id = FieldRef("InterestExpressed", "interest_id", "string", False, False)
+    employer_id = FieldRef("InterestExpressed", "employer_id", "string", True, False)
+    pathway_id = FieldRef("InterestExpressed", "pathway_id", "string", True, False)
+    opening_id = FieldRef("InterestExpressed", "opening_id", "string", True, False)
+    occupation = FieldRef("InterestExpressed", "occupation", "string", True, False)
+    words = FieldRef("InterestExpressed", "words", "bytes", True, True)
 
 
 class InterviewGuaranteed:
@@ -336,6 +599,113 @@ class InterviewHeld:
     promise_id = FieldRef("InterviewHeld", "promise_id", "string", True, False)
 
 
+class InterviewMissed:
+    """The interview did not take place."""
+
+    event_id = FieldRef("InterviewMissed", "event_id", "fixed", False, False)
+    worker_id = FieldRef("InterviewMissed", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("InterviewMissed", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("InterviewMissed", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("InterviewMissed", "source", "string", False, False)
+    source_record_id = FieldRef("InterviewMissed", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("InterviewMissed", "actor_role", "enum", False, False)
+    actor_id = FieldRef("InterviewMissed", "actor_id", "string", False, False)
+    correlation_id = FieldRef("InterviewMissed", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("InterviewMissed", "supersedes", "fixed", True, False)
+    interview_id = FieldRef("InterviewMissed", "interview_id", "string", False, False)
+    employer_id = FieldRef("InterviewMissed", "employer_id", "string", False, False)
+    promise_id = FieldRef("InterviewMissed", "promise_id", "string", True, False)
+    missed_by = FieldRef("InterviewMissed", "missed_by", "enum", False, False)
+    reason = FieldRef("InterviewMissed", "reason", "bytes", True, True)
+
+
+class InterviewScheduled:
+    """A day was set for an interview."""
+
+    event_id = FieldRef("InterviewScheduled", "event_id", "fixed", False, False)
+    worker_id = FieldRef("InterviewScheduled", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("InterviewScheduled", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("InterviewScheduled", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("InterviewScheduled", "source", "string", False, False)
+    source_record_id = FieldRef("InterviewScheduled", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("InterviewScheduled", "actor_role", "enum", False, False)
+    actor_id = FieldRef("InterviewScheduled", "actor_id", "string", False, False)
+    correlation_id = FieldRef("InterviewScheduled", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("InterviewScheduled", "supersedes", "fixed", True, False)
+    interview_id = FieldRef("InterviewScheduled", "interview_id", "string", False, False)
+    employer_id = FieldRef("InterviewScheduled", "employer_id", "string", False, False)
+    promise_id = FieldRef("InterviewScheduled", "promise_id", "string", True, False)
+    scheduled_for = FieldRef("InterviewScheduled", "scheduled_for", "timestamp-micros", False, False)
+    format = FieldRef("InterviewScheduled", "format", "enum", False, False)
+
+
+class NudgeSuggested:
+    """The hub suggested to somebody to help this person."""
+
+    event_id = FieldRef("NudgeSuggested", "event_id", "fixed", False, False)
+    worker_id = FieldRef("NudgeSuggested", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("NudgeSuggested", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("NudgeSuggested", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("NudgeSuggested", "source", "string", False, False)
+    source_record_id = FieldRef("NudgeSuggested", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("NudgeSuggested", "actor_role", "enum", False, False)
+    actor_id = FieldRef("NudgeSuggested", "actor_id", "string", False, False)
+    correlation_id = FieldRef("NudgeSuggested", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("NudgeSuggested", "supersedes", "fixed", True, False)
+    nudge_id = FieldRef("NudgeSuggested", "nudge_id", "string", False, False)
+    reason = FieldRef("NudgeSuggested", "reason", "enum", False, False)
+    addressee = FieldRef("NudgeSuggested", "addressee", "enum", False, False)
+    recipient_id = FieldRef("NudgeSuggested", "recipient_id", "string", False, False)
+    course_id = FieldRef("NudgeSuggested", "course_id", "string", True, False)
+    after_days = FieldRef("NudgeSuggested", "after_days", "int", False, False)
+    caused_by = FieldRef("NudgeSuggested", "caused_by", "fixed", False, False)
+
+
+class OfferAnswered:
+    """This person answered an offer."""
+
+    event_id = FieldRef("OfferAnswered", "event_id", "fixed", False, False)
+    worker_id = FieldRef("OfferAnswered", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("OfferAnswered", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("OfferAnswered", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("OfferAnswered", "source", "string", False, False)
+    source_record_id = FieldRef("OfferAnswered", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("OfferAnswered", "actor_role", "enum", False, False)
+    actor_id = FieldRef("OfferAnswered", "actor_id", "string", False, False)
+    correlation_id = FieldRef("OfferAnswered", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("OfferAnswered", "supersedes", "fixed", True, False)
+    offer_id = FieldRef("OfferAnswered", "offer_id", "string", False, False)
+    employer_id = FieldRef("OfferAnswered", "employer_id", "string", False, False)
+    answer = FieldRef("OfferAnswered", "answer", "enum", False, False)
+    words = FieldRef("OfferAnswered", "words", "bytes", True, True)
+
+
+class OfferMade:
+    """An employer offered this person a job."""
+
+    event_id = FieldRef("OfferMade", "event_id", "fixed", False, False)
+    worker_id = FieldRef("OfferMade", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("OfferMade", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("OfferMade", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("OfferMade", "source", "string", False, False)
+    source_record_id = FieldRef("OfferMade", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("OfferMade", "actor_role", "enum", False, False)
+    actor_id = FieldRef("OfferMade", "actor_id", "string", False, False)
+    correlation_id = FieldRef("OfferMade", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("OfferMade", "supersedes", "fixed", True, False)
+    offer_id = FieldRef("OfferMade", "offer_id", "string", False, False)
+    employer_id = FieldRef("OfferMade", "employer_id", "string", False, False)
+    promise_id = FieldRef("OfferMade", "promise_id", "string", True, False)
+    interview_id = FieldRef("OfferMade", "interview_id", "string", True, False)
+    occupation = FieldRef("OfferMade", "occupation", "string", True, False)
+    job_level = FieldRef("OfferMade", "job_level", "int", True, False)
+    wage_amount = FieldRef("OfferMade", "wage_amount", "decimal", True, False)
+    wage_currency = FieldRef("OfferMade", "wage_currency", "string", True, False)
+    wage_period = FieldRef("OfferMade", "wage_period", "enum", False, False)
+    starts_at = FieldRef("OfferMade", "starts_at", "timestamp-micros", True, False)
+    answer_by = FieldRef("OfferMade", "answer_by", "timestamp-micros", True, False)
+
+
 class OrganizationRegistered:
     """An organisation takes part."""
 
@@ -372,6 +742,25 @@ class PathwayPublished:
     criteria = FieldRef("PathwayPublished", "criteria", "array", False, False)
     outcome = FieldRef("PathwayPublished", "outcome", "enum", False, False)
     due_in_days = FieldRef("PathwayPublished", "due_in_days", "int", False, False)
+
+
+class ProcessingRestricted:
+    """This person wants the record kept, and neither shared nor counted; or lifted that."""
+
+    event_id = FieldRef("ProcessingRestricted", "event_id", "fixed", False, False)
+    worker_id = FieldRef("ProcessingRestricted", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("ProcessingRestricted", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("ProcessingRestricted", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("ProcessingRestricted", "source", "string", False, False)
+    source_record_id = FieldRef("ProcessingRestricted", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("ProcessingRestricted", "actor_role", "enum", False, False)
+    actor_id = FieldRef("ProcessingRestricted", "actor_id", "string", False, False)
+    correlation_id = FieldRef("ProcessingRestricted", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("ProcessingRestricted", "supersedes", "fixed", True, False)
+    restriction_id = FieldRef("ProcessingRestricted", "restriction_id", "fixed", False, False)
+    categories = FieldRef("ProcessingRestricted", "categories", "array", False, False)
+    lifted = FieldRef("ProcessingRestricted", "lifted", "boolean", False, False)
+    channel = FieldRef("ProcessingRestricted", "channel", "enum", False, False)
 
 
 class ProgrammePublished:
@@ -428,6 +817,24 @@ class PromiseDeclined:
     correlation_id = FieldRef("PromiseDeclined", "correlation_id", "fixed", True, False)
     supersedes = FieldRef("PromiseDeclined", "supersedes", "fixed", True, False)
     promise_id = FieldRef("PromiseDeclined", "promise_id", "string", False, False)
+
+
+class PromiseDisputed:
+    """This person says that a promise was not dealt with rightly."""
+
+    event_id = FieldRef("PromiseDisputed", "event_id", "fixed", False, False)
+    worker_id = FieldRef("PromiseDisputed", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("PromiseDisputed", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("PromiseDisputed", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("PromiseDisputed", "source", "string", False, False)
+    source_record_id = FieldRef("PromiseDisputed", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("PromiseDisputed", "actor_role", "enum", False, False)
+    actor_id = FieldRef("PromiseDisputed", "actor_id", "string", False, False)
+    correlation_id = FieldRef("PromiseDisputed", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("PromiseDisputed", "supersedes", "fixed", True, False)
+    promise_id = FieldRef("PromiseDisputed", "promise_id", "string", False, False)
+    reason = FieldRef("PromiseDisputed", "reason", "enum", False, False)
+    statement = FieldRef("PromiseDisputed", "statement", "bytes", True, True)
 
 
 class PromiseDue:
@@ -501,6 +908,25 @@ class PromiseMade:
     criteria = FieldRef("PromiseMade", "criteria", "array", False, False)
 
 
+class PromiseWithdrawn:
+    """An employer took back a promise."""
+
+    event_id = FieldRef("PromiseWithdrawn", "event_id", "fixed", False, False)
+    worker_id = FieldRef("PromiseWithdrawn", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("PromiseWithdrawn", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("PromiseWithdrawn", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("PromiseWithdrawn", "source", "string", False, False)
+    source_record_id = FieldRef("PromiseWithdrawn", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("PromiseWithdrawn", "actor_role", "enum", False, False)
+    actor_id = FieldRef("PromiseWithdrawn", "actor_id", "string", False, False)
+    correlation_id = FieldRef("PromiseWithdrawn", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("PromiseWithdrawn", "supersedes", "fixed", True, False)
+    promise_id = FieldRef("PromiseWithdrawn", "promise_id", "string", False, False)
+    employer_id = FieldRef("PromiseWithdrawn", "employer_id", "string", False, False)
+    reason = FieldRef("PromiseWithdrawn", "reason", "enum", False, False)
+    explanation = FieldRef("PromiseWithdrawn", "explanation", "bytes", True, True)
+
+
 class Promoted:
     """This person moved to a higher job."""
 
@@ -520,6 +946,81 @@ class Promoted:
     job_level = FieldRef("Promoted", "job_level", "int", True, False)
 
 
+class RecallAcknowledged:
+    """A receiver answered that it deleted what it got, or why not."""
+
+    event_id = FieldRef("RecallAcknowledged", "event_id", "fixed", False, False)
+    worker_id = FieldRef("RecallAcknowledged", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("RecallAcknowledged", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("RecallAcknowledged", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("RecallAcknowledged", "source", "string", False, False)
+    source_record_id = FieldRef("RecallAcknowledged", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("RecallAcknowledged", "actor_role", "enum", False, False)
+    actor_id = FieldRef("RecallAcknowledged", "actor_id", "string", False, False)
+    correlation_id = FieldRef("RecallAcknowledged", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("RecallAcknowledged", "supersedes", "fixed", True, False)
+    recall_id = FieldRef("RecallAcknowledged", "recall_id", "fixed", False, False)
+    recipient_id = FieldRef("RecallAcknowledged", "recipient_id", "string", False, False)
+    outcome = FieldRef("RecallAcknowledged", "outcome", "enum", False, False)
+
+
+class RecordCorrected:
+    """An event was wrong, and another one stands in its place."""
+
+    event_id = FieldRef("RecordCorrected", "event_id", "fixed", False, False)
+    worker_id = FieldRef("RecordCorrected", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("RecordCorrected", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("RecordCorrected", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("RecordCorrected", "source", "string", False, False)
+    source_record_id = FieldRef("RecordCorrected", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("RecordCorrected", "actor_role", "enum", False, False)
+    actor_id = FieldRef("RecordCorrected", "actor_id", "string", False, False)
+    correlation_id = FieldRef("RecordCorrected", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("RecordCorrected", "supersedes", "fixed", True, False)
+    corrected_event_id = FieldRef("RecordCorrected", "corrected_event_id", "fixed", False, False)
+    replacement_event_id = FieldRef("RecordCorrected", "replacement_event_id", "fixed", False, False)
+    dispute_id = FieldRef("RecordCorrected", "dispute_id", "fixed", True, False)
+    reason = FieldRef("RecordCorrected", "reason", "enum", False, False)
+
+
+class RecordDisputed:
+    """This person says that something on the record is wrong."""
+
+    event_id = FieldRef("RecordDisputed", "event_id", "fixed", False, False)
+    worker_id = FieldRef("RecordDisputed", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("RecordDisputed", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("RecordDisputed", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("RecordDisputed", "source", "string", False, False)
+    source_record_id = FieldRef("RecordDisputed", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("RecordDisputed", "actor_role", "enum", False, False)
+    actor_id = FieldRef("RecordDisputed", "actor_id", "string", False, False)
+    correlation_id = FieldRef("RecordDisputed", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("RecordDisputed", "supersedes", "fixed", True, False)
+    dispute_id = FieldRef("RecordDisputed", "dispute_id", "fixed", False, False)
+    disputed_event_id = FieldRef("RecordDisputed", "disputed_event_id", "fixed", False, False)
+    field = FieldRef("RecordDisputed", "field", "string", True, False)
+    reason = FieldRef("RecordDisputed", "reason", "enum", False, False)
+    statement = FieldRef("RecordDisputed", "statement", "bytes", True, True)
+
+
+class RecordVoided:
+    """An event was wrong, and nothing stands in its place."""
+
+    event_id = FieldRef("RecordVoided", "event_id", "fixed", False, False)
+    worker_id = FieldRef("RecordVoided", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("RecordVoided", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("RecordVoided", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("RecordVoided", "source", "string", False, False)
+    source_record_id = FieldRef("RecordVoided", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("RecordVoided", "actor_role", "enum", False, False)
+    actor_id = FieldRef("RecordVoided", "actor_id", "string", False, False)
+    correlation_id = FieldRef("RecordVoided", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("RecordVoided", "supersedes", "fixed", True, False)
+    voided_event_id = FieldRef("RecordVoided", "voided_event_id", "fixed", False, False)
+    dispute_id = FieldRef("RecordVoided", "dispute_id", "fixed", True, False)
+    reason = FieldRef("RecordVoided", "reason", "enum", False, False)
+
+
 class RoleChanged:
     """This person's duties changed, at the same level."""
 
@@ -536,6 +1037,8 @@ class RoleChanged:
     employment_id = FieldRef("RoleChanged", "employment_id", "string", False, False)
     employer_id = FieldRef("RoleChanged", "employer_id", "string", False, False)
     occupation = FieldRef("RoleChanged", "occupation", "string", True, False)
+    change = FieldRef("RoleChanged", "change", "enum", False, False)
+    duties = FieldRef("RoleChanged", "duties", "bytes", True, True)
 
 
 class SharingAgreementSigned:
@@ -560,6 +1063,24 @@ class SharingAgreementSigned:
     document_sha256 = FieldRef("SharingAgreementSigned", "document_sha256", "string", True, False)
 
 
+class SkillAttestationWithdrawn:
+    """Who said that this person can do something takes it back."""
+
+    event_id = FieldRef("SkillAttestationWithdrawn", "event_id", "fixed", False, False)
+    worker_id = FieldRef("SkillAttestationWithdrawn", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("SkillAttestationWithdrawn", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("SkillAttestationWithdrawn", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("SkillAttestationWithdrawn", "source", "string", False, False)
+    source_record_id = FieldRef("SkillAttestationWithdrawn", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("SkillAttestationWithdrawn", "actor_role", "enum", False, False)
+    actor_id = FieldRef("SkillAttestationWithdrawn", "actor_id", "string", False, False)
+    correlation_id = FieldRef("SkillAttestationWithdrawn", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("SkillAttestationWithdrawn", "supersedes", "fixed", True, False)
+    attestation_id = FieldRef("SkillAttestationWithdrawn", "attestation_id", "string", False, False)
+    skill_id = FieldRef("SkillAttestationWithdrawn", "skill_id", "string", False, False)
+    reason = FieldRef("SkillAttestationWithdrawn", "reason", "enum", False, False)
+
+
 class SkillAttested:
     """Somebody who saw it says that this person can do something."""
 
@@ -578,6 +1099,9 @@ class SkillAttested:
     level = FieldRef("SkillAttested", "level", "enum", False, False)
     attested_by = FieldRef("SkillAttested", "attested_by", "enum", False, False)
     evidence = FieldRef("SkillAttested", "evidence", "bytes", True, True)
+    framework = FieldRef("SkillAttested", "framework", "enum", False, False)
+    framework_code = FieldRef("SkillAttested", "framework_code", "string", True, False)
+    words = FieldRef("SkillAttested", "words", "bytes", True, True)
 
 
 class SkillClaimed:
@@ -595,6 +1119,9 @@ class SkillClaimed:
     supersedes = FieldRef("SkillClaimed", "supersedes", "fixed", True, False)
     skill_id = FieldRef("SkillClaimed", "skill_id", "string", False, False)
     level = FieldRef("SkillClaimed", "level", "enum", False, False)
+    framework = FieldRef("SkillClaimed", "framework", "enum", False, False)
+    framework_code = FieldRef("SkillClaimed", "framework_code", "string", True, False)
+    words = FieldRef("SkillClaimed", "words", "bytes", True, True)
 
 
 class SkillNeedPublished:
@@ -659,6 +1186,24 @@ class SourceRecordUnlinked:
     reason = FieldRef("SourceRecordUnlinked", "reason", "enum", False, False)
 
 
+class SupervisorAssigned:
+    """This person has another supervisor."""
+
+    event_id = FieldRef("SupervisorAssigned", "event_id", "fixed", False, False)
+    worker_id = FieldRef("SupervisorAssigned", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("SupervisorAssigned", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("SupervisorAssigned", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("SupervisorAssigned", "source", "string", False, False)
+    source_record_id = FieldRef("SupervisorAssigned", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("SupervisorAssigned", "actor_role", "enum", False, False)
+    actor_id = FieldRef("SupervisorAssigned", "actor_id", "string", False, False)
+    correlation_id = FieldRef("SupervisorAssigned", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("SupervisorAssigned", "supersedes", "fixed", True, False)
+    employment_id = FieldRef("SupervisorAssigned", "employment_id", "string", False, False)
+    employer_id = FieldRef("SupervisorAssigned", "employer_id", "string", False, False)
+    supervisor_id = FieldRef("SupervisorAssigned", "supervisor_id", "string", True, False)
+
+
 class SupportGiven:
     """Somebody helped this person."""
 
@@ -714,6 +1259,29 @@ class TrainingCompleted:
     provider_id = FieldRef("TrainingCompleted", "provider_id", "string", False, False)
     result = FieldRef("TrainingCompleted", "result", "enum", False, False)
     score = FieldRef("TrainingCompleted", "score", "double", True, False)
+
+
+class TrainingDecided:
+    """Somebody said yes or no to a request for a course."""
+
+    event_id = FieldRef("TrainingDecided", "event_id", "fixed", False, False)
+    worker_id = FieldRef("TrainingDecided", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("TrainingDecided", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("TrainingDecided", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("TrainingDecided", "source", "string", False, False)
+    source_record_id = FieldRef("TrainingDecided", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("TrainingDecided", "actor_role", "enum", False, False)
+    actor_id = FieldRef("TrainingDecided", "actor_id", "string", False, False)
+    correlation_id = FieldRef("TrainingDecided", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("TrainingDecided", "supersedes", "fixed", True, False)
+    request_id = FieldRef("TrainingDecided", "request_id", "string", False, False)
+    course_id = FieldRef("TrainingDecided", "course_id", "string", False, False)
+    decider_id = FieldRef("TrainingDecided", "decider_id", "string", False, False)
+    decision = FieldRef("TrainingDecided", "decision", "enum", False, False)
+    decided_by = FieldRef("TrainingDecided", "decided_by", "enum", False, False)
+    paid_by = FieldRef("TrainingDecided", "paid_by", "enum", False, False)
+    reason = FieldRef("TrainingDecided", "reason", "enum", False, False)
+    explanation = FieldRef("TrainingDecided", "explanation", "bytes", True, True)
 
 
 class TrainingEnrolled:
@@ -790,6 +1358,26 @@ class TrainingProgressed:
     activity_id = FieldRef("TrainingProgressed", "activity_id", "string", True, False)
     verb = FieldRef("TrainingProgressed", "verb", "string", False, False)
     progress = FieldRef("TrainingProgressed", "progress", "double", True, False)
+
+
+class TrainingRequested:
+    """Somebody asked that this person may take a course."""
+
+    event_id = FieldRef("TrainingRequested", "event_id", "fixed", False, False)
+    worker_id = FieldRef("TrainingRequested", "worker_id", "fixed", False, False)
+    occurred_at = FieldRef("TrainingRequested", "occurred_at", "timestamp-micros", False, False)
+    recorded_at = FieldRef("TrainingRequested", "recorded_at", "timestamp-micros", False, False)
+    source = FieldRef("TrainingRequested", "source", "string", False, False)
+    source_record_id = FieldRef("TrainingRequested", "source_record_id", "bytes", True, True)
+    actor_role = FieldRef("TrainingRequested", "actor_role", "enum", False, False)
+    actor_id = FieldRef("TrainingRequested", "actor_id", "string", False, False)
+    correlation_id = FieldRef("TrainingRequested", "correlation_id", "fixed", True, False)
+    supersedes = FieldRef("TrainingRequested", "supersedes", "fixed", True, False)
+    request_id = FieldRef("TrainingRequested", "request_id", "string", False, False)
+    course_id = FieldRef("TrainingRequested", "course_id", "string", False, False)
+    provider_id = FieldRef("TrainingRequested", "provider_id", "string", True, False)
+    requested_by = FieldRef("TrainingRequested", "requested_by", "enum", False, False)
+    reason = FieldRef("TrainingRequested", "reason", "bytes", True, True)
 
 
 class WageChanged:

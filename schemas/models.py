@@ -60,6 +60,16 @@ class ConnectionConfigured(DirectoryEvent):
     purpose: Annotated[str, Field(pattern=r"^(hiring|advancement|training_support|programme_outcomes)$")]
 
 
+class ConsentExpired(StoryEvent):
+    """An agreement came to its end."""
+
+    event_type: ClassVar[str] = "ConsentExpired"
+    own_names: ClassVar[tuple[str, ...]] = ('grant_id', 'recipient_id')
+    type: Literal["ConsentExpired"] = "ConsentExpired"
+    grant_id: UUID
+    recipient_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
+
+
 class ConsentGranted(StoryEvent):
     """This person agreed that an organisation may see part of the record."""
 
@@ -143,6 +153,19 @@ class CriterionUnmet(StoryEvent):
     caused_by: UUID
 
 
+class DemographicsDeclared(StoryEvent):
+    """This person said something about themselves, for counting in large groups alone."""
+
+    event_type: ClassVar[str] = "DemographicsDeclared"
+    own_names: ClassVar[tuple[str, ...]] = ('gender', 'ethnicity', 'birth_year', 'disability', 'veteran')
+    type: Literal["DemographicsDeclared"] = "DemographicsDeclared"
+    gender: Annotated[str, Field(pattern=r"^(woman|man|nonbinary|other|not_stated)$")] | None = None
+    ethnicity: Annotated[str, Field(pattern=r"^(american_indian|asian|black|hispanic|pacific_islander|white|several|other|not_stated)$")] | None = None
+    birth_year: Annotated[str, Field(pattern=r"^(19|20)[0-9]{2}$")] | None = None
+    disability: Annotated[str, Field(pattern=r"^(yes|no|not_stated)$")] | None = None
+    veteran: Annotated[str, Field(pattern=r"^(yes|no|not_stated)$")] | None = None
+
+
 class DisclosureAttempted(StoryEvent):
     """The hub sent something of the record, or refused to send it."""
 
@@ -161,6 +184,34 @@ class DisclosureAttempted(StoryEvent):
     http_status: Annotated[int, Field(ge=100, le=599)] | None = None
     attempt: Annotated[int, Field(ge=1, le=1000000)]
     decided_at: AwareDatetime
+
+
+class DisclosureRecalled(StoryEvent):
+    """The hub told a receiver to delete what it got."""
+
+    event_type: ClassVar[str] = "DisclosureRecalled"
+    own_names: ClassVar[tuple[str, ...]] = ('recall_id', 'recipient_id', 'connection_id', 'grant_id', 'categories', 'reason', 'messages', 'due_at')
+    type: Literal["DisclosureRecalled"] = "DisclosureRecalled"
+    recall_id: UUID
+    recipient_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
+    connection_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    grant_id: UUID | None = None
+    categories: Annotated[list[Annotated[str, Field(pattern=r"^(identity|training|credential|skill|experience|support|promise|opportunity|employment|wage)$")]], Field(max_length=50)]
+    reason: Literal["UNKNOWN", "WITHDRAWN", "EXPIRED", "ERASED", "CORRECTED", "WRONG_PERSON"]
+    messages: Annotated[int, Field(ge=0, le=2147483647)]
+    due_at: AwareDatetime
+
+
+class DisputeAnswered(StoryEvent):
+    """Who wrote what is in dispute has answered."""
+
+    event_type: ClassVar[str] = "DisputeAnswered"
+    own_names: ClassVar[tuple[str, ...]] = ('dispute_id', 'disputed_event_id', 'answer', 'explanation')
+    type: Literal["DisputeAnswered"] = "DisputeAnswered"
+    dispute_id: UUID
+    disputed_event_id: UUID
+    answer: Literal["UNKNOWN", "CORRECTED", "VOIDED", "KEPT"]
+    explanation: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
 
 
 class EmploymentEnded(StoryEvent):
@@ -189,6 +240,93 @@ class EmploymentStarted(StoryEvent):
     wage_period: Literal["UNKNOWN", "HOUR", "DAY", "WEEK", "MONTH", "YEAR"]
 
 
+class ErasureCompleted(StoryEvent):
+    """The erasure is done."""
+
+    event_type: ClassVar[str] = "ErasureCompleted"
+    own_names: ClassVar[tuple[str, ...]] = ('erasure_id', 'keys', 'stores', 'recipients', 'acknowledged', 'certificate_sha256')
+    type: Literal["ErasureCompleted"] = "ErasureCompleted"
+    erasure_id: UUID
+    keys: Annotated[int, Field(ge=0, le=2147483647)]
+    stores: Annotated[int, Field(ge=0, le=2147483647)]
+    recipients: Annotated[int, Field(ge=0, le=2147483647)]
+    acknowledged: Annotated[int, Field(ge=0, le=2147483647)]
+    certificate_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class ErasureDecided(StoryEvent):
+    """It was checked who asked for the erasure, and whether a law stands against it."""
+
+    event_type: ClassVar[str] = "ErasureDecided"
+    own_names: ClassVar[tuple[str, ...]] = ('erasure_id', 'decision', 'ground', 'held_until')
+    type: Literal["ErasureDecided"] = "ErasureDecided"
+    erasure_id: UUID
+    decision: Literal["UNKNOWN", "APPROVED", "HELD", "REFUSED"]
+    ground: Literal["UNKNOWN", "LEGAL_RETENTION", "LEGAL_CLAIM", "NOT_THE_PERSON"]
+    held_until: AwareDatetime | None = None
+
+
+class ErasureKeysDestroyed(StoryEvent):
+    """The keys to what is sealed on the record were destroyed."""
+
+    event_type: ClassVar[str] = "ErasureKeysDestroyed"
+    own_names: ClassVar[tuple[str, ...]] = ('erasure_id', 'keys')
+    type: Literal["ErasureKeysDestroyed"] = "ErasureKeysDestroyed"
+    erasure_id: UUID
+    keys: Annotated[int, Field(ge=0, le=2147483647)]
+
+
+class ErasureRecipientNotified(StoryEvent):
+    """A receiver was told of the erasure."""
+
+    event_type: ClassVar[str] = "ErasureRecipientNotified"
+    own_names: ClassVar[tuple[str, ...]] = ('erasure_id', 'recipient_id', 'recall_id')
+    type: Literal["ErasureRecipientNotified"] = "ErasureRecipientNotified"
+    erasure_id: UUID
+    recipient_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
+    recall_id: UUID
+
+
+class ErasureRequested(StoryEvent):
+    """This person wants the record erased."""
+
+    event_type: ClassVar[str] = "ErasureRequested"
+    own_names: ClassVar[tuple[str, ...]] = ('erasure_id', 'categories', 'channel', 'due_at')
+    type: Literal["ErasureRequested"] = "ErasureRequested"
+    erasure_id: UUID
+    categories: Annotated[list[Annotated[str, Field(pattern=r"^(identity|training|credential|skill|experience|support|promise|opportunity|employment|wage)$")]], Field(max_length=50)]
+    channel: Literal["UNKNOWN", "PORTAL", "API", "OPERATOR"]
+    due_at: AwareDatetime
+
+
+class ErasureStorePurged(StoryEvent):
+    """One store of the hub has nothing of the record left."""
+
+    event_type: ClassVar[str] = "ErasureStorePurged"
+    own_names: ClassVar[tuple[str, ...]] = ('erasure_id', 'store', 'rows')
+    type: Literal["ErasureStorePurged"] = "ErasureStorePurged"
+    erasure_id: UUID
+    store: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{1,62}$")]
+    rows: Annotated[int, Field(ge=0, le=2147483647)]
+
+
+class ExperienceRecorded(StoryEvent):
+    """This person did work elsewhere, paid or not."""
+
+    event_type: ClassVar[str] = "ExperienceRecorded"
+    own_names: ClassVar[tuple[str, ...]] = ('experience_id', 'kind', 'occupation', 'organization_name', 'duties', 'country', 'started_at', 'ended_at', 'hours_per_week')
+    type: Literal["ExperienceRecorded"] = "ExperienceRecorded"
+    experience_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    kind: Literal["UNKNOWN", "JOB", "VOLUNTEER", "MILITARY", "GIG", "CAREGIVING", "ABROAD"]
+    occupation: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{4}\.[0-9]{2}$")] | None = None
+    organization_name: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+    duties: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
+    started_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    hours_per_week: Annotated[int, Field(ge=1, le=168)] | None = None
+
+
 class FeedSubscribed(DirectoryEvent):
     """An organisation gets a feed of published numbers, or no longer does."""
 
@@ -200,6 +338,40 @@ class FeedSubscribed(DirectoryEvent):
     format: Literal["UNKNOWN", "JSON", "CSV", "PARQUET", "SDMX_CSV", "SDMX_ML"]
     connection_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
     ended: bool = False
+
+
+class GoalStated(StoryEvent):
+    """This person said where they want to go, or that they want to stay."""
+
+    event_type: ClassVar[str] = "GoalStated"
+    own_names: ClassVar[tuple[str, ...]] = ('goal_id', 'kind', 'occupation', 'skill_id', 'framework', 'framework_code', 'wage_amount', 'wage_currency', 'wage_period', 'wanted_by', 'ended', 'words')
+    type: Literal["GoalStated"] = "GoalStated"
+    goal_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    kind: Literal["UNKNOWN", "ROLE", "WAGE", "SKILL", "CREDENTIAL", "MORE_HOURS", "NO_PROMOTION", "OTHER"]
+    occupation: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{4}\.[0-9]{2}$")] | None = None
+    skill_id: Annotated[str, Field(pattern=r"^[a-z0-9]+:[A-Za-z0-9._-]{1,80}$")] | None = None
+    framework: Literal["UNKNOWN", "ONET", "CASE", "CTDL", "ESCO", "LOCAL"]
+    framework_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    wage_amount: Annotated[Decimal, Field(max_digits=12, decimal_places=2, ge=0)] | None = None
+    wage_currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
+    wage_period: Literal["UNKNOWN", "HOUR", "DAY", "WEEK", "MONTH", "YEAR"]
+    wanted_by: AwareDatetime | None = None
+    ended: bool = False
+    words: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+
+
+class InterestExpressed(StoryEvent):
+    """This person is interested in a job, a pathway or an employer."""
+
+    event_type: ClassVar[str] = "InterestExpressed"
+    own_names: ClassVar[tuple[str, ...]] = ('interest_id', 'employer_id', 'pathway_id', 'opening_id', 'occupation', 'words')
+    type: Literal["InterestExpressed"] = "InterestExpressed"
+    interest_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")] | None = None
+    pathway_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    opening_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    occupation: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{4}\.[0-9]{2}$")] | None = None
+    words: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
 
 
 class InterviewGuaranteed(StoryEvent):
@@ -222,6 +394,78 @@ class InterviewHeld(StoryEvent):
     interview_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+
+
+class InterviewMissed(StoryEvent):
+    """The interview did not take place."""
+
+    event_type: ClassVar[str] = "InterviewMissed"
+    own_names: ClassVar[tuple[str, ...]] = ('interview_id', 'employer_id', 'promise_id', 'missed_by', 'reason')
+    type: Literal["InterviewMissed"] = "InterviewMissed"
+    interview_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
+    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    missed_by: Literal["UNKNOWN", "WORKER", "EMPLOYER", "BOTH"]
+    reason: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+
+
+class InterviewScheduled(StoryEvent):
+    """A day was set for an interview."""
+
+    event_type: ClassVar[str] = "InterviewScheduled"
+    own_names: ClassVar[tuple[str, ...]] = ('interview_id', 'employer_id', 'promise_id', 'scheduled_for', 'format')
+    type: Literal["InterviewScheduled"] = "InterviewScheduled"
+    interview_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
+    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    scheduled_for: AwareDatetime
+    format: Literal["UNKNOWN", "IN_PERSON", "PHONE", "VIDEO"]
+
+
+class NudgeSuggested(StoryEvent):
+    """The hub suggested to somebody to help this person."""
+
+    event_type: ClassVar[str] = "NudgeSuggested"
+    own_names: ClassVar[tuple[str, ...]] = ('nudge_id', 'reason', 'addressee', 'recipient_id', 'course_id', 'after_days', 'caused_by')
+    type: Literal["NudgeSuggested"] = "NudgeSuggested"
+    nudge_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    reason: Literal["UNKNOWN", "UNNOTICED_TRAINING", "NO_SUPPORT"]
+    addressee: Literal["UNKNOWN", "SUPERVISOR", "COACH"]
+    recipient_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
+    course_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    after_days: Annotated[int, Field(ge=1, le=3650)]
+    caused_by: UUID
+
+
+class OfferAnswered(StoryEvent):
+    """This person answered an offer."""
+
+    event_type: ClassVar[str] = "OfferAnswered"
+    own_names: ClassVar[tuple[str, ...]] = ('offer_id', 'employer_id', 'answer', 'words')
+    type: Literal["OfferAnswered"] = "OfferAnswered"
+    offer_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
+    answer: Literal["UNKNOWN", "ACCEPTED", "DECLINED", "COUNTERED"]
+    words: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+
+
+class OfferMade(StoryEvent):
+    """An employer offered this person a job."""
+
+    event_type: ClassVar[str] = "OfferMade"
+    own_names: ClassVar[tuple[str, ...]] = ('offer_id', 'employer_id', 'promise_id', 'interview_id', 'occupation', 'job_level', 'wage_amount', 'wage_currency', 'wage_period', 'starts_at', 'answer_by')
+    type: Literal["OfferMade"] = "OfferMade"
+    offer_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
+    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    interview_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    occupation: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{4}\.[0-9]{2}$")] | None = None
+    job_level: Annotated[int, Field(ge=0, le=100)] | None = None
+    wage_amount: Annotated[Decimal, Field(max_digits=12, decimal_places=2, ge=0)] | None = None
+    wage_currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
+    wage_period: Literal["UNKNOWN", "HOUR", "DAY", "WEEK", "MONTH", "YEAR"]
+    starts_at: AwareDatetime | None = None
+    answer_by: AwareDatetime | None = None
 
 
 class OrganizationRegistered(DirectoryEvent):
@@ -248,6 +492,18 @@ class PathwayPublished(DirectoryEvent):
     criteria: Annotated[list[Annotated[str, Field(pattern=r"^(training:[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,149}|skill:[a-z0-9]{1,20}:[A-Za-z0-9._-]{1,80};attested_by=(ANY|SUPERVISOR|MENTOR|ASSESSOR|PEER);times=[1-9][0-9]?|assessment:[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,149};at_least=(0[.][0-9]{1,4}|1)|employed_days:[1-9][0-9]{0,4})$")]], Field(max_length=50)]
     outcome: Literal["UNKNOWN", "INTERVIEW", "ROLE", "WAGE_STEP", "BONUS"]
     due_in_days: Annotated[int, Field(ge=1, le=3650)]
+
+
+class ProcessingRestricted(StoryEvent):
+    """This person wants the record kept, and neither shared nor counted; or lifted that."""
+
+    event_type: ClassVar[str] = "ProcessingRestricted"
+    own_names: ClassVar[tuple[str, ...]] = ('restriction_id', 'categories', 'lifted', 'channel')
+    type: Literal["ProcessingRestricted"] = "ProcessingRestricted"
+    restriction_id: UUID
+    categories: Annotated[list[Annotated[str, Field(pattern=r"^(identity|training|credential|skill|experience|support|promise|opportunity|employment|wage)$")]], Field(max_length=50)]
+    lifted: bool = False
+    channel: Literal["UNKNOWN", "PORTAL", "API", "OPERATOR"]
 
 
 class ProgrammePublished(DirectoryEvent):
@@ -284,6 +540,17 @@ class PromiseDeclined(StoryEvent):
     own_names: ClassVar[tuple[str, ...]] = ('promise_id',)
     type: Literal["PromiseDeclined"] = "PromiseDeclined"
     promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+
+
+class PromiseDisputed(StoryEvent):
+    """This person says that a promise was not dealt with rightly."""
+
+    event_type: ClassVar[str] = "PromiseDisputed"
+    own_names: ClassVar[tuple[str, ...]] = ('promise_id', 'reason', 'statement')
+    type: Literal["PromiseDisputed"] = "PromiseDisputed"
+    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    reason: Literal["UNKNOWN", "NOT_KEPT", "WRONG_TERMS", "CRITERION_MET", "OTHER"]
+    statement: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
 
 
 class PromiseDue(StoryEvent):
@@ -329,6 +596,18 @@ class PromiseMade(StoryEvent):
     criteria: Annotated[list[Annotated[str, Field(pattern=r"^(training:[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,149}|skill:[a-z0-9]{1,20}:[A-Za-z0-9._-]{1,80};attested_by=(ANY|SUPERVISOR|MENTOR|ASSESSOR|PEER);times=[1-9][0-9]?|assessment:[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,149};at_least=(0[.][0-9]{1,4}|1)|employed_days:[1-9][0-9]{0,4})$")]], Field(max_length=50)] = []
 
 
+class PromiseWithdrawn(StoryEvent):
+    """An employer took back a promise."""
+
+    event_type: ClassVar[str] = "PromiseWithdrawn"
+    own_names: ClassVar[tuple[str, ...]] = ('promise_id', 'employer_id', 'reason', 'explanation')
+    type: Literal["PromiseWithdrawn"] = "PromiseWithdrawn"
+    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
+    reason: Literal["UNKNOWN", "POSITION_CLOSED", "BUSINESS_CLOSED", "MISTAKE", "OTHER"]
+    explanation: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+
+
 class Promoted(StoryEvent):
     """This person moved to a higher job."""
 
@@ -341,15 +620,64 @@ class Promoted(StoryEvent):
     job_level: Annotated[int, Field(ge=0, le=100)] | None = None
 
 
+class RecallAcknowledged(StoryEvent):
+    """A receiver answered that it deleted what it got, or why not."""
+
+    event_type: ClassVar[str] = "RecallAcknowledged"
+    own_names: ClassVar[tuple[str, ...]] = ('recall_id', 'recipient_id', 'outcome')
+    type: Literal["RecallAcknowledged"] = "RecallAcknowledged"
+    recall_id: UUID
+    recipient_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
+    outcome: Literal["UNKNOWN", "DELETED", "KEPT_BY_LAW", "NOT_HELD"]
+
+
+class RecordCorrected(StoryEvent):
+    """An event was wrong, and another one stands in its place."""
+
+    event_type: ClassVar[str] = "RecordCorrected"
+    own_names: ClassVar[tuple[str, ...]] = ('corrected_event_id', 'replacement_event_id', 'dispute_id', 'reason')
+    type: Literal["RecordCorrected"] = "RecordCorrected"
+    corrected_event_id: UUID
+    replacement_event_id: UUID
+    dispute_id: UUID | None = None
+    reason: Literal["UNKNOWN", "MISTAKE", "DUPLICATE", "WRONG_PERSON", "DISPUTE", "OTHER"]
+
+
+class RecordDisputed(StoryEvent):
+    """This person says that something on the record is wrong."""
+
+    event_type: ClassVar[str] = "RecordDisputed"
+    own_names: ClassVar[tuple[str, ...]] = ('dispute_id', 'disputed_event_id', 'field', 'reason', 'statement')
+    type: Literal["RecordDisputed"] = "RecordDisputed"
+    dispute_id: UUID
+    disputed_event_id: UUID
+    field: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")] | None = None
+    reason: Literal["UNKNOWN", "WRONG", "NOT_ME", "OUT_OF_DATE", "OTHER"]
+    statement: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+
+
+class RecordVoided(StoryEvent):
+    """An event was wrong, and nothing stands in its place."""
+
+    event_type: ClassVar[str] = "RecordVoided"
+    own_names: ClassVar[tuple[str, ...]] = ('voided_event_id', 'dispute_id', 'reason')
+    type: Literal["RecordVoided"] = "RecordVoided"
+    voided_event_id: UUID
+    dispute_id: UUID | None = None
+    reason: Literal["UNKNOWN", "MISTAKE", "DUPLICATE", "WRONG_PERSON", "DISPUTE", "OTHER"]
+
+
 class RoleChanged(StoryEvent):
     """This person's duties changed, at the same level."""
 
     event_type: ClassVar[str] = "RoleChanged"
-    own_names: ClassVar[tuple[str, ...]] = ('employment_id', 'employer_id', 'occupation')
+    own_names: ClassVar[tuple[str, ...]] = ('employment_id', 'employer_id', 'occupation', 'change', 'duties')
     type: Literal["RoleChanged"] = "RoleChanged"
     employment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     occupation: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{4}\.[0-9]{2}$")] | None = None
+    change: Literal["UNKNOWN", "LATERAL_MOVE", "NEW_DUTIES"] = 'UNKNOWN'
+    duties: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
 
 
 class SharingAgreementSigned(DirectoryEvent):
@@ -368,27 +696,44 @@ class SharingAgreementSigned(DirectoryEvent):
     document_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
 
 
+class SkillAttestationWithdrawn(StoryEvent):
+    """Who said that this person can do something takes it back."""
+
+    event_type: ClassVar[str] = "SkillAttestationWithdrawn"
+    own_names: ClassVar[tuple[str, ...]] = ('attestation_id', 'skill_id', 'reason')
+    type: Literal["SkillAttestationWithdrawn"] = "SkillAttestationWithdrawn"
+    attestation_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    skill_id: Annotated[str, Field(pattern=r"^[a-z0-9]+:[A-Za-z0-9._-]{1,80}$")]
+    reason: Literal["UNKNOWN", "MISTAKE", "NO_LONGER_TRUE", "WRONG_PERSON", "OTHER"]
+
+
 class SkillAttested(StoryEvent):
     """Somebody who saw it says that this person can do something."""
 
     event_type: ClassVar[str] = "SkillAttested"
-    own_names: ClassVar[tuple[str, ...]] = ('attestation_id', 'skill_id', 'level', 'attested_by', 'evidence')
+    own_names: ClassVar[tuple[str, ...]] = ('attestation_id', 'skill_id', 'level', 'attested_by', 'evidence', 'framework', 'framework_code', 'words')
     type: Literal["SkillAttested"] = "SkillAttested"
     attestation_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     skill_id: Annotated[str, Field(pattern=r"^[a-z0-9]+:[A-Za-z0-9._-]{1,80}$")]
     level: Literal["UNKNOWN", "BEGINNER", "CAN_DO", "CAN_TEACH"]
     attested_by: Literal["UNKNOWN", "SUPERVISOR", "MENTOR", "ASSESSOR", "PEER"]
     evidence: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+    framework: Literal["UNKNOWN", "ONET", "CASE", "CTDL", "ESCO", "LOCAL"] = 'UNKNOWN'
+    framework_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    words: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
 
 
 class SkillClaimed(StoryEvent):
     """This person says they can do something."""
 
     event_type: ClassVar[str] = "SkillClaimed"
-    own_names: ClassVar[tuple[str, ...]] = ('skill_id', 'level')
+    own_names: ClassVar[tuple[str, ...]] = ('skill_id', 'level', 'framework', 'framework_code', 'words')
     type: Literal["SkillClaimed"] = "SkillClaimed"
     skill_id: Annotated[str, Field(pattern=r"^[a-z0-9]+:[A-Za-z0-9._-]{1,80}$")]
     level: Literal["UNKNOWN", "BEGINNER", "CAN_DO", "CAN_TEACH"]
+    framework: Literal["UNKNOWN", "ONET", "CASE", "CTDL", "ESCO", "LOCAL"] = 'UNKNOWN'
+    framework_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    words: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
 
 
 class SkillNeedPublished(DirectoryEvent):
@@ -433,6 +778,17 @@ class SourceRecordUnlinked(StoryEvent):
     reason: Literal["UNKNOWN", "NOT_ME", "WRONG_PERSON", "OTHER"]
 
 
+class SupervisorAssigned(StoryEvent):
+    """This person has another supervisor."""
+
+    event_type: ClassVar[str] = "SupervisorAssigned"
+    own_names: ClassVar[tuple[str, ...]] = ('employment_id', 'employer_id', 'supervisor_id')
+    type: Literal["SupervisorAssigned"] = "SupervisorAssigned"
+    employment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
+    supervisor_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+
+
 class SupportGiven(StoryEvent):
     """Somebody helped this person."""
 
@@ -467,6 +823,22 @@ class TrainingCompleted(StoryEvent):
     provider_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     result: Literal["UNKNOWN", "COMPLETED", "PASSED", "DISTINCTION", "FAILED"]
     score: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class TrainingDecided(StoryEvent):
+    """Somebody said yes or no to a request for a course."""
+
+    event_type: ClassVar[str] = "TrainingDecided"
+    own_names: ClassVar[tuple[str, ...]] = ('request_id', 'course_id', 'decider_id', 'decision', 'decided_by', 'paid_by', 'reason', 'explanation')
+    type: Literal["TrainingDecided"] = "TrainingDecided"
+    request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    course_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    decider_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
+    decision: Literal["UNKNOWN", "APPROVED", "REFUSED"]
+    decided_by: Literal["UNKNOWN", "SUPERVISOR", "PERSONNEL_OFFICE", "CASE_WORKER"]
+    paid_by: Literal["UNKNOWN", "NOBODY", "EMPLOYER", "AGENCY", "WORKER", "SHARED"]
+    reason: Literal["UNKNOWN", "NO_BUDGET", "NO_TIME", "NOT_RELATED", "NOT_ELIGIBLE", "FULL", "OTHER"]
+    explanation: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
 
 
 class TrainingEnrolled(StoryEvent):
@@ -515,6 +887,19 @@ class TrainingProgressed(StoryEvent):
     activity_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
     verb: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
     progress: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class TrainingRequested(StoryEvent):
+    """Somebody asked that this person may take a course."""
+
+    event_type: ClassVar[str] = "TrainingRequested"
+    own_names: ClassVar[tuple[str, ...]] = ('request_id', 'course_id', 'provider_id', 'requested_by', 'reason')
+    type: Literal["TrainingRequested"] = "TrainingRequested"
+    request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    course_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    provider_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")] | None = None
+    requested_by: Literal["UNKNOWN", "WORKER", "SUPERVISOR", "EMPLOYER", "AGENCY"]
+    reason: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
 
 
 class WageChanged(StoryEvent):
@@ -573,6 +958,7 @@ MODELS: dict[str, type[EdgeEvent]] = {
     "AccessRequested": AccessRequested,
     "AssessmentTaken": AssessmentTaken,
     "ConnectionConfigured": ConnectionConfigured,
+    "ConsentExpired": ConsentExpired,
     "ConsentGranted": ConsentGranted,
     "ConsentWithdrawn": ConsentWithdrawn,
     "ContactChanged": ContactChanged,
@@ -580,36 +966,64 @@ MODELS: dict[str, type[EdgeEvent]] = {
     "CredentialRevoked": CredentialRevoked,
     "CriterionMet": CriterionMet,
     "CriterionUnmet": CriterionUnmet,
+    "DemographicsDeclared": DemographicsDeclared,
     "DisclosureAttempted": DisclosureAttempted,
+    "DisclosureRecalled": DisclosureRecalled,
+    "DisputeAnswered": DisputeAnswered,
     "EmploymentEnded": EmploymentEnded,
     "EmploymentStarted": EmploymentStarted,
+    "ErasureCompleted": ErasureCompleted,
+    "ErasureDecided": ErasureDecided,
+    "ErasureKeysDestroyed": ErasureKeysDestroyed,
+    "ErasureRecipientNotified": ErasureRecipientNotified,
+    "ErasureRequested": ErasureRequested,
+    "ErasureStorePurged": ErasureStorePurged,
+    "ExperienceRecorded": ExperienceRecorded,
     "FeedSubscribed": FeedSubscribed,
+    "GoalStated": GoalStated,
+    "InterestExpressed": InterestExpressed,
     "InterviewGuaranteed": InterviewGuaranteed,
     "InterviewHeld": InterviewHeld,
+    "InterviewMissed": InterviewMissed,
+    "InterviewScheduled": InterviewScheduled,
+    "NudgeSuggested": NudgeSuggested,
+    "OfferAnswered": OfferAnswered,
+    "OfferMade": OfferMade,
     "OrganizationRegistered": OrganizationRegistered,
     "PathwayPublished": PathwayPublished,
+    "ProcessingRestricted": ProcessingRestricted,
     "ProgrammePublished": ProgrammePublished,
     "PromiseAccepted": PromiseAccepted,
     "PromiseDeclined": PromiseDeclined,
+    "PromiseDisputed": PromiseDisputed,
     "PromiseDue": PromiseDue,
     "PromiseKept": PromiseKept,
     "PromiseLapsed": PromiseLapsed,
     "PromiseMade": PromiseMade,
+    "PromiseWithdrawn": PromiseWithdrawn,
     "Promoted": Promoted,
+    "RecallAcknowledged": RecallAcknowledged,
+    "RecordCorrected": RecordCorrected,
+    "RecordDisputed": RecordDisputed,
+    "RecordVoided": RecordVoided,
     "RoleChanged": RoleChanged,
     "SharingAgreementSigned": SharingAgreementSigned,
+    "SkillAttestationWithdrawn": SkillAttestationWithdrawn,
     "SkillAttested": SkillAttested,
     "SkillClaimed": SkillClaimed,
     "SkillNeedPublished": SkillNeedPublished,
     "SourceRecordLinked": SourceRecordLinked,
     "SourceRecordUnlinked": SourceRecordUnlinked,
+    "SupervisorAssigned": SupervisorAssigned,
     "SupportGiven": SupportGiven,
     "TrainingAcknowledged": TrainingAcknowledged,
     "TrainingCompleted": TrainingCompleted,
+    "TrainingDecided": TrainingDecided,
     "TrainingEnrolled": TrainingEnrolled,
     "TrainingExited": TrainingExited,
     "TrainingOffered": TrainingOffered,
     "TrainingProgressed": TrainingProgressed,
+    "TrainingRequested": TrainingRequested,
     "WageChanged": WageChanged,
     "WorkerRegistered": WorkerRegistered,
     "WorkersMerged": WorkersMerged,

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from schemas.catalog import EventType, event_types
 from services.common.access import Role
+from services.common.emit import HUB
 from services.common.ids import event_id_of
 from services.demo.model import instant
 from services.demo.places import OPERATOR, Course, Organization, Pathway
@@ -82,10 +83,12 @@ def record(happening: Happening, worker_id: bytes, sent_id: str) -> Record:
 
 
 @cache
-def _shape(name: str) -> tuple[EventType, dict[str, None], dict[str, None]]:
-    """The type, its own optional fields, and its own sealed ones, all of them empty."""
+def _shape(name: str) -> tuple[EventType, dict[str, Any], dict[str, None]]:
+    """The type, its own fields that have a default, and its own sealed ones, empty."""
     event_type = event_types()[name]
-    optional = {f.name: None for f in event_type.own_fields if f.nullable}
+    own = {f.name for f in event_type.own_fields}
+    raw = [field for field in event_type.schema["fields"] if field["name"] in own]
+    optional = {field["name"]: field["default"] for field in raw if "default" in field}
     sealed = {f.name: None for f in event_type.own_fields if f.sealed}
     return event_type, optional, sealed
 
@@ -135,6 +138,32 @@ def organization_fields(place: Organization) -> dict[str, Any]:
         "postal_code": place.postal_code,
         "website": None,
     }
+
+
+def agreement_fields(role: Role) -> dict[str, Any]:
+    """The terms of SharingAgreementSigned that organisations of a role have."""
+    sends, receives, purposes = _TERMS[role]
+    return {
+        "other_party": HUB,
+        "sends": list(sends),
+        "receives": list(receives),
+        "purposes": list(purposes),
+    }
+
+
+_LEARNING: Final = ("credential", "directory", "identity", "skill", "support", "training")
+_OUTCOMES: Final = ("credential", "employment", "training")
+# What each kind of organisation sends; which parts of a record it may ask for, and what for.
+_TERMS: Final[Mapping[Role, tuple[tuple[str, ...], ...]]] = {
+    Role.EMPLOYER: (
+        ("directory", "employment", "identity", "opportunity", "promise")
+        + ("skill", "support", "training"),
+        ("credential", "experience", "opportunity", "promise", "skill", "training"),
+        ("advancement", "hiring", "training_support"),
+    ),
+    Role.PROVIDER: (_LEARNING, _OUTCOMES, ("programme_outcomes", "training_support")),
+    Role.AGENCY: (_LEARNING, _OUTCOMES, ("programme_outcomes",)),
+}
 
 
 def pathway_fields(pathway: Pathway) -> dict[str, Any]:

@@ -16,7 +16,7 @@ _ALTERNATIVES: Final = re.compile(r"\^\((\w+)(?:\|\w+)*\)\$")
 # Real-looking values, the more particular first: the first that a field's pattern takes is used.
 _CODES: Final = (
     *("53-7051.00", "52.0203", "USD", "OH", "en", "training:forklift-safety", "onet:2.B.1.a"),
-    *("webhook", "completed", "0" * 64, "training"),
+    *("webhook", "completed", "0" * 64, "training", "1988"),
 )
 _TEXTS: Final[Mapping[str, str]] = {
     "name": "River College",
@@ -27,6 +27,12 @@ _TEXTS: Final[Mapping[str, str]] = {
     "city": "Springfield",
     "postal_code": "45501",
     "record_id": "E-1042",
+    "organization_name": "Spring Street Kitchen",
+    "duties": "Loading and checking trucks.",
+    "words": "I want to work in the day.",
+    "statement": "I finished this course in May.",
+    "reason": "The bus did not come.",
+    "explanation": "We looked it up, and it was so.",
     "evidence": "Loaded a truck alone, without a fault.",
 }
 

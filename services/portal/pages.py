@@ -15,11 +15,12 @@ from services.common.clock import utc_now
 from services.common.codec import Decoded
 from services.common.errors import not_found, unavailable
 from services.portal.calls import consent_url
-from services.portal.facts import NOT_ON_TIME_LINE, Fact, Known, fact_of
+from services.portal.facts import NOT_ON_TIME_LINE, Fact, fact_of
 from services.portal.i18n import Language
 from services.portal.promised import PROMISES, is_new, is_over
 from services.portal.reading import Cursors
 from services.portal.requests import address as request_at
+from services.portal.sayings import Known
 from services.portal.store import AgreedGrant, ReadStore, SeenRow, StoryFilter
 from services.portal.web import Visit
 from services.portal.words import (

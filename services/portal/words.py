@@ -82,25 +82,39 @@ def seen_words(t: Language) -> Mapping[str, str]:
         "CriterionUnmet": t.gettext("A part of a promise that is open again"),
         "EmploymentEnded": t.gettext("A job that ended"),
         "EmploymentStarted": t.gettext("A job you started"),
+        "ExperienceRecorded": t.gettext("Work you did before or elsewhere"),
+        "GoalStated": t.gettext("A goal of yours"),
+        "InterestExpressed": t.gettext("Your interest in a job"),
         "InterviewGuaranteed": t.gettext("An interview you were promised"),
         "InterviewHeld": t.gettext("An interview you had"),
+        "InterviewMissed": t.gettext("An interview that did not take place"),
+        "InterviewScheduled": t.gettext("An interview that was planned"),
+        "NudgeSuggested": t.gettext("A hint to help you"),
+        "OfferAnswered": t.gettext("Your answer to a job offer"),
+        "OfferMade": t.gettext("A job you were offered"),
         "PromiseAccepted": t.gettext("A promise you said yes to"),
         "PromiseDeclined": t.gettext("A promise you said no to"),
+        "PromiseDisputed": t.gettext("A promise you say is not right"),
         "PromiseDue": t.gettext("A promise that is now due"),
         "PromiseKept": t.gettext("A promise that was kept"),
         "PromiseLapsed": t.gettext("A promise that was not kept"),
         "PromiseMade": t.gettext("A promise made to you"),
+        "PromiseWithdrawn": t.gettext("A promise that was taken back"),
         "Promoted": t.gettext("A step up at work"),
         "RoleChanged": t.gettext("New duties at work"),
+        "SkillAttestationWithdrawn": t.gettext("A check of a skill that was taken back"),
         "SkillAttested": t.gettext("A skill that was checked"),
         "SkillClaimed": t.gettext("A skill you named"),
+        "SupervisorAssigned": t.gettext("Your new supervisor"),
         "SupportGiven": t.gettext("Help you got"),
         "TrainingAcknowledged": t.gettext("An employer saw your training"),
         "TrainingCompleted": t.gettext("A course you finished"),
+        "TrainingDecided": t.gettext("An answer about a course"),
         "TrainingEnrolled": t.gettext("A course you joined"),
         "TrainingExited": t.gettext("A course you left"),
         "TrainingOffered": t.gettext("A course you were offered"),
         "TrainingProgressed": t.gettext("Your work on a course"),
+        "TrainingRequested": t.gettext("A course somebody asked for you"),
         "WageChanged": t.gettext("A change of pay"),
         "WorkerRegistered": t.gettext("Your name and how to reach you"),
     }
@@ -122,6 +136,30 @@ def level_words(t: Language) -> Mapping[str, str]:
         "BEGINNER": t.gettext("Beginner"),
         "CAN_DO": t.gettext("Can do it"),
         "CAN_TEACH": t.gettext("Can teach it"),
+    }
+
+
+def experience_words(t: Language) -> Mapping[str, str]:
+    """What kind of work somebody did."""
+    return {
+        "JOB": t.gettext("A job"),
+        "VOLUNTEER": t.gettext("Volunteer work"),
+        "MILITARY": t.gettext("Military service"),
+        "GIG": t.gettext("Short jobs"),
+        "CAREGIVING": t.gettext("Care for family"),
+        "ABROAD": t.gettext("Work in another country"),
+    }
+
+
+def goal_words(t: Language) -> Mapping[str, str]:
+    """Where somebody wants to go."""
+    return {
+        "ROLE": t.gettext("Another job"),
+        "WAGE": t.gettext("More pay"),
+        "SKILL": t.gettext("A new skill"),
+        "CREDENTIAL": t.gettext("A certificate"),
+        "MORE_HOURS": t.gettext("More hours"),
+        "NO_PROMOTION": t.gettext("To stay where you are"),
     }
 
 

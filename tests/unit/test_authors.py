@@ -24,7 +24,9 @@ def test_no_organization_writes_consent_identity_or_delivery(role: Role) -> None
 
 def test_a_worker_writes_only_about_what_the_worker_says() -> None:
     mine = {name for name, roles in MATRIX.items() if Role.WORKER in roles}
-    assert mine == {"SkillClaimed", "PromiseAccepted"}
+    about_the_own_life = {"ExperienceRecorded", "GoalStated", "InterestExpressed", "SkillClaimed"}
+    answers = {"OfferAnswered", "PromiseAccepted", "PromiseDisputed", "TrainingRequested"}
+    assert mine == about_the_own_life | answers
 
 
 def test_a_provider_does_not_promote_and_an_employer_does_not_award() -> None:

@@ -11,22 +11,18 @@ import pytest
 
 from schemas.catalog import event_types
 from services.common.codec import decode
-from services.portal.facts import _SAY, NOT_ON_TIME_LINE, Known, fact_of, promise_state
+from services.common.consent import NEVER_SHARED
+from services.portal.facts import NOT_ON_TIME_LINE, fact_of, promise_state
 from services.portal.i18n import language
 from services.portal.remembered import Remembered
+from services.portal.sayings import SAY, Known
 from services.portal.words import occupation, readable, seen_words, skill
 from tests.browser import people
 
 ROSA = uuid4()
 EN, ES = language("en"), language("es")
 # Never sent to anybody, so "who sees it" needs no words for them.
-NOT_SENT = {
-    "AccessDeclined",
-    "AccessRequested",
-    "ConsentGranted",
-    "ConsentWithdrawn",
-    "DisclosureAttempted",
-}
+NOT_SENT = {name for name, kind in event_types().items() if kind.category in NEVER_SHARED}
 
 
 def known(**promises: Any) -> Known:
@@ -36,7 +32,7 @@ def known(**promises: Any) -> Known:
 def test_every_kind_of_event_has_its_words() -> None:
     about_people = {name for name, kind in event_types().items() if kind.topic != "directory"}
 
-    assert about_people - NOT_ON_TIME_LINE - _SAY.keys() == set()
+    assert about_people - NOT_ON_TIME_LINE - SAY.keys() == set()
     assert about_people - NOT_SENT == seen_words(EN).keys()
 
 
