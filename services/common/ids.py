@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import uuid_utils
 
-_EVENTS = UUID("6f1b1f6e-5d0c-5a0e-9c39-7a8b5c3d2e10")
+_EVENTS = uuid_utils.UUID("6f1b1f6e-5d0c-5a0e-9c39-7a8b5c3d2e10")
 
 
 def new_id() -> UUID:
@@ -16,9 +16,14 @@ def new_id() -> UUID:
 
 def event_id_of(source: str, source_event_id: str) -> UUID:
     """UUIDv5 of both: a sender's same event always has the same id, so a re-send is seen."""
-    return uuid5(_EVENTS, f"{source}\x1f{source_event_id}")
+    return _named(f"{source}\x1f{source_event_id}")
 
 
 def derived_id(*parts: object) -> UUID:
     """An id that follows from other ids, for events that a crash may make us emit again."""
-    return uuid5(_EVENTS, "\x1e".join(str(part) for part in parts))
+    return _named("\x1e".join(str(part) for part in parts))
+
+
+def _named(name: str) -> UUID:
+    # The standard library's takes three times as long, once for every event that comes in.
+    return UUID(int=uuid_utils.uuid5(_EVENTS, name).int)

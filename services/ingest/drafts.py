@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -23,6 +23,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _NAMES_OF_THE_EVENT = frozenset({"event_id", "source_event_id"})
 _CONTENT_BYTES = 16
+_CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
 
 
 class Status(StrEnum):
@@ -44,11 +45,14 @@ class ItemResult:
     errors: tuple[FieldError, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
+        """What orjson takes: ids stay UUIDs."""
         body: dict[str, Any] = {"status": self.status.value}
-        for name in ("event_id", "worker_id", "position"):
-            value = getattr(self, name)
-            if value is not None:
-                body[name] = str(value)
+        if self.event_id is not None:
+            body["event_id"] = self.event_id
+        if self.worker_id is not None:
+            body["worker_id"] = self.worker_id
+        if self.position is not None:
+            body["position"] = str(self.position)
         if self.errors:
             body["errors"] = [error.as_dict() for error in self.errors]
         return body
@@ -93,24 +97,21 @@ def canonical(model: EdgeEvent, source: str) -> bytes:
     Only what was written counts, so a field that a later schema adds changes nothing. How the
     event is called (`event_id`, `source_event_id`) and when we recorded it are not part of it.
     """
+    values = vars(model)
     said = {
-        name: plain(value) if (plain := _PLAIN.get(type(value))) is not None else value
+        name: value
         for name in model.model_fields_set
-        if name not in _NAMES_OF_THE_EVENT and (value := getattr(model, name)) is not None
+        if name not in _NAMES_OF_THE_EVENT and (value := values[name]) is not None
     }
-    return orjson.dumps([source, said], option=orjson.OPT_SORT_KEYS)
+    return orjson.dumps([source, said], default=_plain, option=_CANONICAL)
 
 
-def _microseconds(value: datetime) -> int:
-    return (value - _EPOCH) // _MICROSECOND
-
-
-def _digits(value: Decimal) -> str:
+def _plain(value: object) -> int | str:
+    """The types that can spell one value in two ways."""
+    if isinstance(value, datetime):
+        return (value - _EPOCH) // _MICROSECOND
+    assert isinstance(value, Decimal), "there is no other"
     return format(value.normalize(), "f")
-
-
-# The types that can spell one value in two ways, or that JSON has not.
-_PLAIN: Mapping[type, Callable[[Any], Any]] = {datetime: _microseconds, Decimal: _digits}
 
 
 def content_of(vault: Vault, model: EdgeEvent, source: str) -> bytes:

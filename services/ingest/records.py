@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 from schemas.catalog import event_types
-from schemas.edge import DirectoryEvent, StoryEvent
 from services.common import codec
 from services.common.vault import DataKey, Place
 from services.ingest.drafts import Draft
@@ -23,7 +22,7 @@ class _Layout:
     """What to do with the fields of one event type, worked out once."""
 
     sealed: tuple[tuple[str, str], ...]  # name and category of each sealed field
-    fixed: frozenset[str]
+    fixed: tuple[str, ...]  # own fields that are UUIDs
 
 
 @cache
@@ -31,7 +30,7 @@ def _layouts() -> Mapping[str, _Layout]:
     return {
         name: _Layout(
             tuple((f.name, f.category) for f in event_type.sealed_fields),
-            frozenset(f.name for f in event_type.own_fields if f.kind == "fixed"),
+            tuple(f.name for f in event_type.own_fields if f.kind == "fixed"),
         )
         for name, event_type in event_types().items()
     }
@@ -41,20 +40,18 @@ def keys_wanted(draft: Draft) -> Iterator[tuple[UUID, str]]:
     """The data keys that sealing the draft takes: none for most events."""
     if draft.worker_id is None:
         return
+    values = vars(draft.model)
     for name, category in _layouts()[draft.event_type.name].sealed:
-        if getattr(draft.model, name) is not None:
+        if values[name] is not None:
             yield draft.worker_id, category
 
 
 def record(draft: Draft, keys: Keys) -> Record:
     """Seal and encode. Raises ValueError or OverflowError for what Avro can't hold."""
-    fields = _envelope(draft)
-    layout, model = _layouts()[draft.event_type.name], draft.model
-    for name in model.own_names:
-        value = getattr(model, name)
-        if value is not None and name in layout.fixed:
-            value = value.bytes
-        fields[name] = value
+    fields = _fields(draft)
+    layout = _layouts()[draft.event_type.name]
+    for name in layout.fixed:
+        fields[name] = _bytes_of(fields[name])
     if draft.worker_id is not None:
         _seal(draft, layout, fields, keys)
     value = codec.encode(draft.event_type, fields)
@@ -63,33 +60,31 @@ def record(draft: Draft, keys: Keys) -> Record:
 
 
 def _key(draft: Draft) -> bytes:
-    if isinstance(draft.model, DirectoryEvent):
-        return draft.model.organization_id.encode()
+    if draft.event_type.topic == "directory":
+        organization_id: str = vars(draft.model)["organization_id"]
+        return organization_id.encode()
     assert draft.worker_id is not None, "resolved before it is encoded"
     return draft.worker_id.bytes
 
 
-def _envelope(draft: Draft) -> dict[str, Any]:
+def _fields(draft: Draft) -> dict[str, Any]:
+    """What the sender wrote (names that the schema lacks are passed over), and over it what the
+    hub says itself.
+    """
     assert draft.event_id is not None, "named before it is encoded"
-    model = draft.model
     fields: dict[str, Any] = {
+        **vars(draft.model),
         "event_id": draft.event_id.bytes,
-        "occurred_at": model.occurred_at,
         "recorded_at": draft.recorded_at,
         "source": draft.source,
         "actor_role": draft.actor.role,
         "actor_id": draft.actor.id,
     }
-    if isinstance(model, DirectoryEvent):
-        fields["organization_id"] = model.organization_id
-        fields["entity_id"] = model.entity_id
-        fields["version"] = model.version
-    elif isinstance(model, StoryEvent):
+    if draft.event_type.topic != "directory":
         assert draft.worker_id is not None, "resolved before it is encoded"
         fields["worker_id"] = draft.worker_id.bytes
-        fields["source_record_id"] = model.source_record_id
-        fields["correlation_id"] = _bytes_of(model.correlation_id)
-        fields["supersedes"] = _bytes_of(model.supersedes)
+        fields["correlation_id"] = _bytes_of(fields["correlation_id"])
+        fields["supersedes"] = _bytes_of(fields["supersedes"])
     return fields
 
 

@@ -38,7 +38,8 @@ _BODY = {
 
 
 def json_answer(content: Any, status: int) -> Response:
-    return Response(orjson.dumps(content), status, media_type="application/json")
+    # PostgreSQL's driver has UUIDs of its own kind, which orjson doesn't know.
+    return Response(orjson.dumps(content, default=str), status, media_type="application/json")
 
 
 @router.post("/events", openapi_extra=_BODY, status_code=202)
