@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from services.cli import schemas
 from services.cli.exits import Exit, Refused, exit_code_of
 from services.common.errors import ThroughlineError
 
@@ -25,6 +26,8 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich help alone takes 0.2 s to import
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(schemas.app, name="schemas")
 
 DEFAULT_DATA = Path(".throughline")
 DEFAULT_PORT = 8080

