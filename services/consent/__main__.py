@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
+from services.common import agreements_on_file
 from services.common.clock import utc_now
 from services.common.http import HttpService
 from services.common.postgres import Pool, apply_schema
@@ -27,6 +28,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Put lost revocations back, then serve; withdrawals the log missed are sent on and on."""
     state, own = app.state, ConsentSettings()
     await restore(state.settings, state.pool)
+    await agreements_on_file.restore(state.settings, state.pool)
     state.consent_settings = own
     state.consent_store = ConsentStore(state.pool)
     state.withdrawals = Withdrawals(

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 
 from services.common.access import Principal, Role, caller
+from services.common.agreements_on_file import check_receiving
 from services.common.clock import utc_now
 from services.common.emit import Actor, publish, stored
 from services.common.errors import Problem, not_found, unavailable
@@ -64,6 +65,10 @@ async def request_access(
     order: AccessRequest, request: Request, who: Caller, store: Store, own: Own
 ) -> dict[str, Any]:
     """Ask a person to share. The same request_id again is the same request."""
+    app = request.app.state
+    await check_receiving(
+        app.pool, who, order.categories, order.purposes, required=app.settings.require_agreement
+    )
     asked = handlers.ask(
         order,
         str(order.request_id or new_id()),
@@ -76,7 +81,6 @@ async def request_access(
     if not kept.same_as(asked):
         raise handlers.conflict("request")
     if position is None:
-        app = request.app.state
         at = await publish(app.producer, app.settings, stored(event, kept.worker_id.bytes))
         position = str(at)
         await store.request_published(kept.request_id, position)

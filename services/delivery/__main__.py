@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
+from collections.abc import AsyncIterator
 
 import uvloop
+from fastapi import FastAPI
 
-from services.common import log, tracing
+from services.common import agreements_on_file, log, tracing
 from services.common.http import HttpService
 from services.common.postgres import Pool, apply_schema
 from services.common.settings import Settings
@@ -20,8 +23,15 @@ async def initialise(pool: Pool) -> None:
     await apply_schema(pool, "services.delivery")
 
 
+@contextlib.asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """What may be connected follows from the agreements, which may have to be put back."""
+    await agreements_on_file.restore(app.state.settings, app.state.pool)
+    yield
+
+
 def service() -> HttpService:
-    return HttpService("delivery", router=router)
+    return HttpService("delivery", router=router, lifespan=lifespan)
 
 
 async def main() -> None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from connectors import load, names
 from connectors.webhook import new_secret, show_secret
 from services.common.access import Principal, caller
+from services.common.agreements_on_file import check_receiving
 from services.common.clock import utc_now
 from services.common.consent import Category
 from services.common.emit import Actor
@@ -78,6 +79,10 @@ async def connect(
     """Connect a system. The signing secret is shown this once."""
     organization_id = who.organization_id
     check_config(order)
+    app = request.app.state
+    await check_receiving(
+        app.pool, who, order.categories, [order.purpose], required=app.settings.require_agreement
+    )
     secret, now = new_secret(), utc_now()
     connection = {
         "connection_id": str(new_id()),

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from services.common.access import Role
 from services.demo.client import HubClient, Refused
 from services.demo.data import Shipment, open_university, provider_lists
 from services.demo.forms import (
+    agreement_fields,
     organization_fields,
     pathway_fields,
     plain,
@@ -30,7 +32,9 @@ Say = Callable[[str, int, int], None]
 
 
 async def register_organizations(hub: HubClient, state: DemoState) -> None:
-    """Register everybody, have a key for each, and wait until the hub's readers know them."""
+    """Register everybody, have a key for each, sign what each may send and receive, and wait until
+    the hub's readers know them.
+    """
     entries = [
         {"organization_id": place.id, **organization_fields(place)} for place in ORGANIZATIONS
     ]
@@ -47,7 +51,10 @@ async def register_organizations(hub: HubClient, state: DemoState) -> None:
             path = f"/v1/organizations/{organization_id}/keys"
             state.keys[organization_id] = (await hub.call("POST", path, state.operator))["key"]
         state.save()
-        key, position = state.keys[organization_id], answer["position"]
+        terms = agreement_fields(Role(entry["kind"].lower()))
+        terms |= {"organization_id": organization_id, "agreement_id": f"mou-{organization_id}"}
+        signed = await hub.call("POST", "/v1/agreements", state.operator, body=terms)
+        key, position = state.keys[organization_id], signed["position"]
     await hub.call("GET", f"/v1/grants?after={position}", key)
 
 

@@ -17,6 +17,7 @@ from uuid import UUID
 from services.demo import cast
 from services.demo.forms import (
     Record,
+    agreement_fields,
     directory,
     organization_fields,
     pathway_fields,
@@ -206,6 +207,9 @@ def directory_records(until: datetime = UNTIL, years: float = YEARS) -> Iterator
         yield directory(
             "OrganizationRegistered", place.id, place.id, at, **organization_fields(place)
         )
+        terms = agreement_fields(place.role) | {"valid_from": at, "valid_until": None}
+        terms |= {"ended": False, "document_sha256": None}
+        yield directory("SharingAgreementSigned", place.id, f"mou-{place.id}", at, **terms)
     for course in COURSES:
         where = course.provider.id
         yield directory("ProgrammePublished", where, course.id, at, **programme_fields(course))

@@ -75,6 +75,7 @@ async def _processes(settings: Settings, folder: Path) -> AsyncIterator[str]:
         "DATABASE_URL": settings.database_url.get_secret_value(),
         "TOPIC_PREFIX": settings.topic_prefix,
         "VAULT_DIR": str(settings.vault_dir),
+        "INGEST_REQUIRE_AGREEMENT": "false",
         "ALLOW_PRIVATE_RECEIVERS": "true",
     }
     commands = (

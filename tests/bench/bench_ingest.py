@@ -157,6 +157,7 @@ async def _sender(settings: Settings, folder: Path) -> AsyncIterator[Sender]:
         "DATABASE_URL": settings.database_url.get_secret_value(),
         "TOPIC_PREFIX": settings.topic_prefix,
         "VAULT_DIR": str(settings.vault_dir),
+        "INGEST_REQUIRE_AGREEMENT": "false",
     }
     command = ("serve", "ingest", "--port", str(port))
     process = HubProcess(*command, environment=environment, log=folder / "ingest.log")

@@ -70,6 +70,7 @@ class FaultyHub:
             "PARTITIONS": str(settings.partitions),
             "VAULT_DIR": str(settings.vault_dir),
             "ALLOW_PRIVATE_RECEIVERS": "true",
+            "INGEST_REQUIRE_AGREEMENT": "false",
             "PUBLIC_URL": self.url,
             "PORTAL_CONSENT_URL": self.url,
         }

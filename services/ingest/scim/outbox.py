@@ -5,11 +5,13 @@ log in order, each until it is there. They have ids of their own, so a repeat is
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
 from aiokafka.errors import KafkaError
+from scim2_models import ForbiddenException
 
 from schemas.models import WorkerRegistered
 from services.common.access import Principal, Role
@@ -55,6 +57,18 @@ class Outbox:
             kind = stored["item"]["type"]
             log.error("event refused", event_type=kind, status=result.status, scim_id=str(scim_id))
             await store.refused(scim_id, event.number, f"{kind} {result.status.value}")
+
+    async def must_be_covered(
+        self, organization_id: str, key_id: str, names: Collection[str]
+    ) -> None:
+        """Raises ForbiddenException when no sharing agreement lets the employer send these types:
+        asked before a change is kept, so that none is kept that could not be told.
+        """
+        principal = Principal(Role.EMPLOYER, organization_id, key_id)
+        found = await self._writer.agreements.refusals(principal, names, utc_now())
+        if found:
+            first = next(iter(found.values()))
+            raise ForbiddenException(detail=f"{first.problem}. {first.fix}")
 
     async def _write(self, organization_id: str, stored: dict[str, Any]) -> ItemResult:
         principal = Principal(Role.EMPLOYER, organization_id, stored["key_id"])

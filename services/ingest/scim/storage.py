@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -99,6 +99,7 @@ class OrganizationStorage(AsyncScimStorage):
         if any(_OURS.fullmatch(str(user.get(name))) for name in ("userName", "externalId")):
             detail = "This user has the name that the hub gave it: it came from here."
             raise InvalidValueException(detail=detail)
+        await self._must_be_covered({"WorkerRegistered"})
         worker_id = await self._worker(record_id_of(user, scim_id))
         moment = Moment(self._of, scim_id, worker_id, 1, now)
         person = changed(None, user, moment)
@@ -124,11 +125,13 @@ class OrganizationStorage(AsyncScimStorage):
     ) -> None:
         row, before = await self._current(_uuid(resource_id), expected_version)
         moment = Moment(self._of, row.id, row.worker_id, row.version + 1, self._parts.clock())
+        items = told(before, None, moment)
+        await self._must_be_covered({item["type"] for item in items})
         key = await self._sealing.key(row.worker_id)
         async with self._store.transaction() as tx:
             await self._unchanged(await tx.locked(row.id), row.version)
             await tx.remove(row.id)
-            events = [self._event(item) for item in told(before, None, moment)]
+            events = [self._event(item) for item in items]
             await tx.tell(row, [seal_event(key, row.id, row.worker_id, e) for e in events])
         await self._parts.outbox.soon(self._of, row.id)
 
@@ -150,9 +153,11 @@ class OrganizationStorage(AsyncScimStorage):
         self, row: Row, names: Names, before: Person | None, after: Person, moment: Moment
     ) -> Resource[Any]:
         """The user and what the change means, in one transaction; then onto the log."""
+        items = told(before, after, moment)
+        await self._must_be_covered({item["type"] for item in items})
         key = await self._sealing.key(row.worker_id)
         row = replace(row, sealed=seal_person(key, row.id, row.worker_id, after))
-        events = [self._event(item) for item in told(before, after, moment)]
+        events = [self._event(item) for item in items]
         try:
             async with self._store.transaction() as tx:
                 if before is None:
@@ -165,6 +170,10 @@ class OrganizationStorage(AsyncScimStorage):
             raise UniquenessException from None
         await self._parts.outbox.soon(self._of, row.id)
         return _resource(row, after)
+
+    async def _must_be_covered(self, names: Collection[str]) -> None:
+        """Raises ForbiddenException."""
+        await self._parts.outbox.must_be_covered(self._of, self._key_id, names)
 
     def _event(self, item: dict[str, Any]) -> dict[str, Any]:
         return {"key_id": self._key_id, "item": item}

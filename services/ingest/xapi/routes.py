@@ -10,7 +10,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -175,7 +175,8 @@ async def _take(
     now = utc_now()
     reading = _Reading(principal, version, state.vault, now, state.ingest_settings.ahead)
     # Once before anything is noted, so that a statement that can't be an event leaves no trace.
-    await asyncio.to_thread(reading.events, named, dict.fromkeys(hashed, now))
+    first = await asyncio.to_thread(reading.events, named, dict.fromkeys(hashed, now))
+    await _must_be_covered(state.writer, {event.event_type for event in first}, principal, now)
     try:
         taken = await StatementStore(state.pool).reserve(provider_id, hashed, now)
     except StatementConflict as conflict:
@@ -242,6 +243,15 @@ class _Reading:
 
     def _keyed(self, text: str) -> str:
         return self.vault.blind_index("xapi-enrolment", text).hex()[:32]
+
+
+async def _must_be_covered(
+    writer: Writer, names: Collection[str], principal: Principal, at: datetime
+) -> None:
+    """All or none here, too. Raises Problem 403."""
+    if refused := await writer.agreements.refusals(principal, names, at):
+        detail = "Nothing of this request was taken: no sharing agreement covers it."
+        raise Problem(403, "no-agreement", detail, errors=list(refused.values()))
 
 
 async def _write(
