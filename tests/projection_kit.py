@@ -96,6 +96,7 @@ def _plain(field: FieldType) -> Any:
         "int": 1,
         "double": 0.5,
         "boolean": True,
+        "bytes": b"sealed",
     }
     return plain.get(field.kind, "plain")
 

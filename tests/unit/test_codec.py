@@ -3,52 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.catalog import EventType, FieldType, event_types
+from schemas.catalog import EventType, event_types
 from services.common import codec
 from services.common.errors import DoesNotDecode, UnknownSchema
-
-INSTANTS = st.datetimes(
-    min_value=datetime(1970, 1, 1),  # noqa: DTZ001 - the strategy adds the zone
-    max_value=datetime(2100, 1, 1),  # noqa: DTZ001
-    timezones=st.just(UTC),
-)
-MONEY = st.decimals(min_value=0, max_value=Decimal("9999999999.99"), places=2)
-
-
-def values(field: FieldType) -> st.SearchStrategy[Any]:
-    kinds: dict[str, st.SearchStrategy[Any]] = {
-        "fixed": st.binary(min_size=16, max_size=16),
-        "string": st.text(max_size=20),
-        "bytes": st.binary(max_size=40),
-        "int": st.integers(-(2**31), 2**31 - 1),
-        "double": st.floats(allow_nan=False),
-        "boolean": st.booleans(),
-        "timestamp-micros": INSTANTS,
-        "decimal": MONEY,
-        "array": st.lists(st.text(max_size=5), max_size=3),
-    }
-    made = (
-        st.sampled_from(field.avro_type["symbols"]) if field.kind == "enum" else kinds[field.kind]
-    )
-    return st.none() | made if field.nullable else made
-
-
-def records(event_type: EventType) -> st.SearchStrategy[dict[str, Any]]:
-    return st.fixed_dictionaries({name: values(f) for name, f in event_type.fields.items()})
+from tests.events_kit import events_of
 
 
 @pytest.mark.parametrize("event_type", event_types().values(), ids=lambda e: e.name)
 @settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_what_is_written_is_read_back(event_type: EventType, data: st.DataObject) -> None:
-    written = data.draw(st.lists(records(event_type), min_size=1, max_size=4))
+    written = data.draw(st.lists(events_of(event_type), min_size=1, max_size=4))
     encoded = [codec.encode(event_type, record) for record in written]
 
     one_by_one = [codec.decode(value) for value in encoded]
