@@ -49,7 +49,7 @@ def edge_of(
 ) -> st.SearchStrategy[dict[str, Any]]:
     """Events of the newest version as a sender writes them, with the values of `fixed` in them."""
     made = _edge_of(event_type.schema_id)
-    return made if fixed is None else made.map(lambda event: event | fixed)
+    return made if fixed is None else made.map(lambda event: event | dict(fixed))
 
 
 def values_of(field: FieldType, raw: Mapping[str, Any]) -> st.SearchStrategy[Any]:

@@ -192,7 +192,7 @@ def _order(event: Event) -> tuple[Any, ...]:
     """Stories by occurred, recorded, id; directory events by version before all that."""
     fields = event[1]
     instants = fields["occurred_at"], fields["recorded_at"], fields["event_id"]
-    return (1, fields["version"], *instants) if "organization_id" in fields else (0, *instants)
+    return (1, fields["version"], *instants) if "worker_id" not in fields else (0, *instants)
 
 
 def _apply(projection: type[Projection], table: dict[tuple[Any, ...], Row], event: Event) -> None:
