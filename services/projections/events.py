@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -119,7 +119,22 @@ def _as_newest(writer: EventType, frame: pl.DataFrame) -> pl.DataFrame:
     missing = [
         pl.lit(defaults[name]).alias(name) for name in newest.fields if name not in frame.columns
     ]
-    return frame.with_columns(*missing)
+    return frame.with_columns(*missing, *_known_symbols(writer, newest))
+
+
+def _known_symbols(writer: EventType, newest: EventType) -> Iterator[pl.Expr]:
+    """A symbol that the newest version here lacks is read as its enum's default.
+
+    Such a writer is a later version. Source: Avro 1.11, "Schema Resolution", enums.
+    """
+    for name, field in newest.fields.items():
+        if field.kind != "enum" or name not in writer.fields:
+            continue
+        known = field.avro_type["symbols"]
+        if not set(writer.fields[name].avro_type["symbols"]) <= set(known):
+            text = pl.col(name).cast(pl.String)
+            default = pl.lit(field.avro_type.get("default"))
+            yield pl.when(text.is_in(known)).then(text).otherwise(default).alias(name)
 
 
 def _joined(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
