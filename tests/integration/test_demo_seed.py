@@ -56,6 +56,12 @@ async def on_the_log(settings: Settings, topic: str) -> list[Decoded]:
         await consumer.stop()
 
 
+@pytest.fixture(autouse=True)
+def required(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Agreements, as they are by default: the region signs its own."""
+    monkeypatch.delenv("INGEST_REQUIRE_AGREEMENT")
+
+
 @pytest.fixture
 def region() -> Region:
     return Region(seed=4, workers=WORKERS, until=utc_now().replace(microsecond=0))
