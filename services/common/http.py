@@ -87,7 +87,7 @@ def _lifespan(
             app.state.pool = await _patiently(stack, lambda: open_pool(settings))
             app.state.producer = await _patiently(stack, lambda: open_producer(settings))
             app.state.keys = Keys(app.state.pool)
-            app.state.vault = Vault.open(settings.vault_dir)
+            app.state.vault = await Vault.open(settings, app.state.pool)
             app.state.keyring = Keyring(app.state.pool, app.state.vault)
             for service in services:
                 if service.lifespan is not None:

@@ -19,6 +19,8 @@ class Settings(BaseSettings):
     partitions: PositiveInt = 24
     replication_factor: PositiveInt = 1
     vault_dir: Path = Path(".throughline/vault")
+    # Who keeps the master key: `file` (in VAULT_DIR), or `aws-kms:alias/<name>`.
+    vault_master_key: str = "file"
     public_url: str = "http://127.0.0.1:8080"
     # The marked demo log-in of the portal; off unless the launcher turns it on.
     demo: bool = False

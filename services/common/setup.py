@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module, resources
+from importlib import import_module
 
 from services.common.kafka import create_topics
-from services.common.postgres import apply_sql, open_pool
+from services.common.postgres import open_pool
 from services.common.settings import Settings
 from services.common.vault import Vault
 
@@ -15,10 +15,9 @@ WITH_TABLES = ("projections", "ingest", "consent", "delivery", "promises", "feed
 
 async def initialise(settings: Settings) -> None:
     """Idempotent. Raises DependencyDown, KafkaError, MasterKeyProblem."""
-    Vault.create(settings.vault_dir)
     await create_topics(settings)
     async with open_pool(settings, most=2) as pool:
-        await apply_sql(pool, resources.files("services.common").joinpath("vault.sql").read_text())
+        await Vault.create(settings, pool)
         for name in WITH_TABLES:
             # By name, for this library may not import the services above it.
             await import_module(f"services.{name}.__main__").initialise(pool)

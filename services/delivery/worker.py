@@ -93,7 +93,7 @@ class DeliveryWorker:
 
     async def _parts(self, stack: AsyncExitStack, pool: Pool, producer: AIOKafkaProducer) -> Parts:
         settings, own = self._settings, self._own
-        vault = Vault.open(settings.vault_dir)
+        vault = await Vault.open(settings, pool)
         http = await stack.enter_async_context(
             open_session(
                 timeout=own.request_timeout, allow_private=settings.allow_private_receivers

@@ -83,9 +83,7 @@ class Site:
         await initialise(self.settings)
         self.pool = await self._stack.enter_async_context(open_pool(self.settings, most=4))
         producer = await self._stack.enter_async_context(open_producer(self.settings))
-        self.log = Log(
-            self.settings, producer, Keyring(self.pool, Vault.open(self.settings.vault_dir))
-        )
+        self.log = Log(self.settings, producer, Keyring(self.pool, await Vault.open(self.settings)))
         self._worker = ProjectionsWorker(self.settings, ProjectionsSettings(), PROJECTIONS)
         self._projecting = asyncio.create_task(self._worker.run())
         app = build_app([ingest(), consent(), portal(), feeds(), promises()], self.settings)

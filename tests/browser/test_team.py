@@ -88,7 +88,8 @@ class Team:
 
     def code(self, worker_id: UUID) -> str:
         """How the page calls a person who does not share the name."""
-        vault = Vault.open(self.cast.site.settings.vault_dir)
+        site = self.cast.site
+        vault = site.do(Vault.open(site.settings))
         return "Person " + vault.pseudonym(worker_id, "acme-foods")[:6]
 
 

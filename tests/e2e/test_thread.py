@@ -155,7 +155,7 @@ async def test_every_event_once_every_update_sent_none_without_consent(
     await until(lambda: _at_least(world.pool, total), within_s=120)
     await _check_story(world, accepted)
     await _check_deliveries(world, settings, accepted, staying)
-    _check_withdrawn(world, settings, ended)
+    await _check_withdrawn(world, settings, ended)
     await _check_seen(world, staying[0], leaving[0])
     assert processes["projections"].kills == processes["delivery"].kills == KILLS
 
@@ -173,7 +173,7 @@ async def _check_story(world: World, accepted: dict[str, UUID]) -> None:
 async def _check_deliveries(
     world: World, settings: Settings, accepted: dict[str, UUID], staying: list[UUID]
 ) -> None:
-    vault, receiver = Vault.open(settings.vault_dir), world.receiver
+    vault, receiver = await Vault.open(settings), world.receiver
 
     def expected(worker_id: UUID) -> list[str]:
         number = world.workers.index(worker_id)
@@ -194,9 +194,9 @@ async def _check_deliveries(
         assert first_seen == expected(worker_id)
 
 
-def _check_withdrawn(world: World, settings: Settings, ended: dict[UUID, float]) -> None:
+async def _check_withdrawn(world: World, settings: Settings, ended: dict[UUID, float]) -> None:
     """Nothing came for those who never agreed, nor after a withdrawal had returned."""
-    vault, by_subject = Vault.open(settings.vault_dir), world.receiver.by_subject()
+    vault, by_subject = await Vault.open(settings), world.receiver.by_subject()
     agreed = {vault.pseudonym(worker_id, "acme") for worker_id in world.grants}
     assert set(by_subject) <= agreed
     for worker_id, at in ended.items():

@@ -161,11 +161,11 @@ async def _run(
     )
 
 
-def _expected(
+async def _expected(
     settings: Settings, world: World, sender: Sender, people: People
 ) -> dict[str, list[str]]:
     """Message ids in order, by pseudonym, of those who share to the end."""
-    vault = Vault.open(settings.vault_dir)
+    vault = await Vault.open(settings)
     staying = [w for w in people.sharing if w not in people.ended]
     return {
         vault.pseudonym(worker_id, "acme"): [
@@ -178,7 +178,7 @@ def _expected(
 
 async def _settle(settings: Settings, world: World, sender: Sender, people: People) -> int:
     """Wait until everything has come, or nothing new for a while; how many messages are missing."""
-    wanted = {m for ids in _expected(settings, world, sender, people).values() for m in ids}
+    wanted = {m for ids in await _expected(settings, world, sender, people).values() for m in ids}
     total = sum(len(set(ids)) for ids in sender.acknowledged.values())
     deadline = time.monotonic() + 180
 
@@ -229,16 +229,16 @@ async def _count(
         lost=len(acknowledged - stored),
         doubled=len(rows) - len(stored) + abs(sessions - len(stored)),
         undelivered=missing,
-        without_consent=_without_consent(settings, world, people),
-        out_of_order=_out_of_order(settings, world, sender, people),
+        without_consent=await _without_consent(settings, world, people),
+        out_of_order=await _out_of_order(settings, world, sender, people),
         badly_signed=world.receiver.badly_signed,
         unhealthy=[name for name, process in hub.processes.items() if not process.running],
     )
 
 
-def _without_consent(settings: Settings, world: World, people: People) -> int:
+async def _without_consent(settings: Settings, world: World, people: People) -> int:
     """Messages about people who never agreed, or that came after their withdrawal had returned."""
-    vault = Vault.open(settings.vault_dir)
+    vault = await Vault.open(settings)
     agreed = {vault.pseudonym(w, "acme"): people.ended.get(w) for w in people.sharing}
     return sum(
         item.subject not in agreed or (agreed[item.subject] or item.at) < item.at
@@ -246,11 +246,11 @@ def _without_consent(settings: Settings, world: World, people: People) -> int:
     )
 
 
-def _out_of_order(settings: Settings, world: World, sender: Sender, people: People) -> int:
+async def _out_of_order(settings: Settings, world: World, sender: Sender, people: People) -> int:
     """People whose messages did not first come in the order of their story."""
     by_subject = world.receiver.by_subject()
     wrong = 0
-    for subject, wanted in _expected(settings, world, sender, people).items():
+    for subject, wanted in await _expected(settings, world, sender, people).items():
         known = set(wanted)
         came = dict.fromkeys(item.message_id for item in by_subject[subject])
         wrong += [m for m in came if m in known] != [m for m in wanted if m in came]

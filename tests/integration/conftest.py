@@ -8,13 +8,14 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from services.common.settings import Settings
+from services.common.vault import Vault
 from tests.conftest import Hub
 from tests.integration.delivery_kit import Inbox, Parties, inbox
 
 
 @pytest.fixture
 async def parties(hub: Hub, settings: Settings, producer: AIOKafkaProducer) -> Parties:
-    return Parties(hub, settings, producer)
+    return Parties(hub, settings, producer, await Vault.open(settings))
 
 
 @pytest.fixture

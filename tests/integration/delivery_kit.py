@@ -121,11 +121,13 @@ def projecting(settings: Settings) -> Any:
 class Parties:
     """A provider that reports, employers that would like to know, and people."""
 
-    def __init__(self, hub: Hub, settings: Settings, producer: AIOKafkaProducer) -> None:
+    def __init__(
+        self, hub: Hub, settings: Settings, producer: AIOKafkaProducer, vault: Vault
+    ) -> None:
         self.hub = hub
         self.settings = settings
         self.producer = producer
-        self.vault = Vault.open(settings.vault_dir)
+        self.vault = vault
 
     async def organization(self, name: str, kind: str = "EMPLOYER") -> dict[str, str]:
         """Register an organisation on the log and in the read model; answers its key."""

@@ -263,8 +263,8 @@ async def waiting(settings: Settings, pool: Pool) -> NewImport:
 
 
 @pytest.fixture
-def writer(settings: Settings, pool: Pool) -> Writer:
-    vault = Vault.open(settings.vault_dir)
+async def writer(settings: Settings, pool: Pool) -> Writer:
+    vault = await Vault.open(settings)
     return Writer(settings, pool, vault, Keyring(pool, vault))
 
 

@@ -187,7 +187,7 @@ async def test_a_code_ends_after_two_weeks(
     hub: Hub, settings: Settings, provider: dict[str, str]
 ) -> None:
     code = (await register(hub, provider)).json()["claim_code"]
-    accounts = AccountStore(hub.pool, Vault.open(settings.vault_dir))
+    accounts = AccountStore(hub.pool, await Vault.open(settings))
     late = utc_now() + timedelta(days=14, seconds=1)
     assert await accounts.redeem(code, late, 5) is None
     assert await accounts.redeem(code, late - timedelta(seconds=10), 5) is not None

@@ -95,7 +95,7 @@ async def _opened(settings: Settings, pool: Pool, events: list[Any]) -> dict[Any
         for f in e.event_type.sealed_fields
         if e.fields[f.name] is not None
     }
-    opened = await Keyring(pool, Vault.open(settings.vault_dir)).open_all(sealed)
+    opened = await Keyring(pool, await Vault.open(settings)).open_all(sealed)
     return {(place.event_id, place.field): value for place, value in opened.items()}
 
 

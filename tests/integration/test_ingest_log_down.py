@@ -157,7 +157,7 @@ async def test_kafka_down_503_and_the_same_ids_again_are_on_the_log_once(
 async def test_the_hub_stops_in_seconds_while_kafka_is_away(
     settings: Settings, pool: Pool, kafka: LocalKafka
 ) -> None:
-    vault = Vault.open(settings.vault_dir)
+    vault = await Vault.open(settings)
     writer = Writer(settings, pool, vault, Keyring(pool, vault))
     principal = Principal(Role.PROVIDER, SOURCE, "key-1")
     await writer.write(batch("s"), principal, utc_now())

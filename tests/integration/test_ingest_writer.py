@@ -40,7 +40,7 @@ NewWriter = Callable[..., Writer]
 @pytest.fixture
 async def new_writer(settings: Settings, pool: Pool) -> AsyncIterator[NewWriter]:
     """Makes writers that know nothing of each other, as in processes of their own."""
-    vault = Vault.open(settings.vault_dir)
+    vault = await Vault.open(settings)
     async with AsyncExitStack() as stack:
 
         def make(**own: Any) -> Writer:
@@ -153,7 +153,7 @@ async def reserved_by_the_dead(
     settings: Settings, pool: Pool, item: dict[str, Any], since: timedelta
 ) -> None:
     """A writer reserved the event `since` ago for 15 s, and died before it was produced."""
-    vault = Vault.open(settings.vault_dir)
+    vault = await Vault.open(settings)
     made = draft(item, Author.of(PROVIDER), vault, AT, timedelta(days=1))
     assert isinstance(made, Draft)
     assert made.event_id is not None
@@ -213,7 +213,7 @@ async def test_a_crash_after_the_person_was_known_still_registers_before_the_eve
     settings: Settings, pool: Pool, new_writer: NewWriter
 ) -> None:
     """The worker's row is there, its registration never reached the log."""
-    vault, worker_id = Vault.open(settings.vault_dir), uuid4()
+    vault, worker_id = await Vault.open(settings), uuid4()
     await pool.execute(
         "INSERT INTO vault.worker (worker_id, created_at) VALUES ($1, $2)", worker_id, AT
     )

@@ -35,7 +35,7 @@ PAGES = ["/flow", "/flow/numbers", "/flow/count"]
 
 @pytest.fixture
 async def log(settings: Settings, pool: Pool, producer: AIOKafkaProducer) -> Log:
-    return Log(settings, producer, Keyring(pool, Vault.open(settings.vault_dir)))
+    return Log(settings, producer, Keyring(pool, await Vault.open(settings)))
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ PERSONAL = ["/me", "/me/promises", "/me/sharing"]
 
 @pytest.fixture
 async def rosa(settings: Settings, pool: Pool, producer: AIOKafkaProducer) -> UUID:
-    log = Log(settings, producer, Keyring(pool, Vault.open(settings.vault_dir)))
+    log = Log(settings, producer, Keyring(pool, await Vault.open(settings)))
     await log.directory()
     worker_id = await log.register("Rosa <Marín>", at=people.ago(1100))
     await log.add(*people.rosa(worker_id))
@@ -151,7 +151,7 @@ async def test_signing_out_ends_the_log_in_and_its_key(hub: Hub, rosa: UUID) -> 
 
 
 async def test_a_log_in_that_has_run_out_is_over(hub: Hub, rosa: UUID, settings: Settings) -> None:
-    sessions = Sessions(hub.pool, Vault.open(settings.vault_dir))
+    sessions = Sessions(hub.pool, await Vault.open(settings))
     token = await sessions.start(Role.WORKER, str(rosa), timedelta(minutes=5), now=utc_now())
 
     assert await sessions.find(token, now=utc_now()) is not None

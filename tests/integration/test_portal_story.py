@@ -48,8 +48,8 @@ async def projecting(settings: Settings) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-def log(settings: Settings, pool: Pool, producer: AIOKafkaProducer) -> Log:
-    return Log(settings, producer, Keyring(pool, Vault.open(settings.vault_dir)))
+async def log(settings: Settings, pool: Pool, producer: AIOKafkaProducer) -> Log:
+    return Log(settings, producer, Keyring(pool, await Vault.open(settings)))
 
 
 async def read(log: Log, pool: Pool, settings: Settings) -> None:
@@ -163,7 +163,7 @@ async def test_no_id_of_ours_leaves(hub: Hub, rosa: UUID, pool: Pool, settings: 
         assert secret.hex not in answer.text
     assert "recorded_at" not in answer.text
     assert "Rosa" not in answer.text
-    vault = Vault.open(settings.vault_dir)
+    vault = await Vault.open(settings)
     assert answer.json()["subject"] == vault.pseudonym(rosa, "acme-foods")
     assert answer.json()["next"] is not None
 
@@ -172,7 +172,7 @@ async def test_an_organisation_may_use_its_own_name_for_the_person(
     hub: Hub, rosa: UUID, settings: Settings
 ) -> None:
     acme = await hub.key(Role.EMPLOYER, "acme-foods")
-    vault = Vault.open(settings.vault_dir)
+    vault = await Vault.open(settings)
 
     mine = await get(hub, vault.pseudonym(rosa, "acme-foods"), acme)
     others = await get(hub, vault.pseudonym(rosa, "harbor-logistics"), acme)

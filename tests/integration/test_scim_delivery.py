@@ -175,7 +175,7 @@ async def test_the_receivers_token_is_sealed_and_never_shown(
     [row] = await parties.hub.pool.fetch("SELECT * FROM vault.connection_secret")
     assert TOKEN.encode() not in row["sealed"] + row["sealed_token"]
     name = f"{made['connection_id']}/token"
-    opened = Vault.open(settings.vault_dir).open_secret(name, row["sealed_token"])
+    opened = (await Vault.open(settings)).open_secret(name, row["sealed_token"])
     assert opened.decode() == TOKEN
     kept = await parties.hub.pool.fetch("SELECT c::text FROM delivery.connection c")
     assert TOKEN not in str(kept)

@@ -104,7 +104,7 @@ async def test_the_name_is_sealed_and_the_number_is_the_employers_own(hr: Hr) ->
     registered, started = await hr.story()
     worker_id = UUID(known.json()["worker_id"])
     assert UUID(bytes=registered["worker_id"]) == UUID(bytes=started["worker_id"]) == worker_id
-    keyring = Keyring(hr.hub.pool, Vault.open(hr.settings.vault_dir))
+    keyring = Keyring(hr.hub.pool, await Vault.open(hr.settings))
     event_id = UUID(bytes=registered["event_id"])
     place = Place("stories", event_id, worker_id, "display_name")
     assert (await keyring.open_all({place: registered["display_name"]}))[place] == "Ana Diaz"
@@ -125,7 +125,7 @@ async def test_no_plain_text_is_stored(hr: Hr) -> None:
     assert started["occupation"] is None
     [row] = await hr.hub.pool.fetch("SELECT id, worker_id, sealed FROM vault.scim_user")
     place = Place("scim", row["id"], row["worker_id"], "user")
-    opened = await Keyring(hr.hub.pool, Vault.open(hr.settings.vault_dir)).open_all(
+    opened = await Keyring(hr.hub.pool, await Vault.open(hr.settings)).open_all(
         {place: row["sealed"]}
     )
     assert "Ana Diaz" in str(opened[place])
@@ -150,7 +150,7 @@ async def test_what_the_log_can_not_hold_is_refused_or_left_out(hr: Hr) -> None:
 
 async def test_who_came_from_here_is_no_second_person(hr: Hr) -> None:
     """A system that gets our updates and sends its people sends these back, too."""
-    ours = Vault.open(hr.settings.vault_dir).pseudonym(UUID(int=1), "acme")
+    ours = (await Vault.open(hr.settings)).pseudonym(UUID(int=1), "acme")
     for name in ("userName", "externalId"):
         answer = await hr.ask("POST", "/Users", BEN | {name: ours})
         assert (answer.status_code, answer.json()["scimType"]) == (400, "invalidValue")
@@ -314,7 +314,7 @@ async def test_a_crash_between_storing_and_telling_loses_and_doubles_nothing(
     await hr.patch(ana, {"op": "replace", "path": "active", "value": False})
     assert await hr.hub.pool.fetchval("SELECT count(*) FROM vault.scim_event") == 2
     monkeypatch.setattr(Writer, "write", whole)
-    vault = Vault.open(hr.settings.vault_dir)
+    vault = await Vault.open(hr.settings)
     keyring = Keyring(hr.hub.pool, vault)
     writer = Writer(hr.settings, hr.hub.pool, vault, keyring)
     try:

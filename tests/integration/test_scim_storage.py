@@ -6,7 +6,6 @@ import asyncio
 import secrets
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from importlib import resources
 from pathlib import Path
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from scim2_models import ResourceType, ScimProvider
 from scim2_server.storage import ScimStorage
 from scim2_server.testing import AsyncScimStorageContract, BlockingStorage
 
-from services.common.postgres import Pool, apply_sql, open_pool
+from services.common.postgres import Pool, open_pool
 from services.common.settings import Settings
 from services.common.vault import Keyring, Vault
 from services.ingest.scim import initialise
@@ -45,9 +44,8 @@ async def _open(stack: AsyncExitStack, url: str, folder: Path) -> Parts:
     stack.push_async_callback(admin.execute, f"DROP DATABASE {name} WITH (FORCE)")
     settings = Settings(database_url=SecretStr(_with_database(url, name)), vault_dir=folder)
     pool: Pool = await stack.enter_async_context(open_pool(settings))
-    await apply_sql(pool, resources.files("services.common").joinpath("vault.sql").read_text())
+    vault = await Vault.create(settings, pool)
     await initialise(pool)
-    vault = Vault.create(folder)
     return Parts(pool, vault, Keyring(pool, vault), Untold())
 
 

@@ -17,13 +17,13 @@ from schemas.models import MODELS, WageChanged
 from services.common.access import Principal, Role
 from services.common.authors import MATRIX, SPEAKS_FOR
 from services.common.ids import event_id_of
-from services.common.vault import Vault
 from services.ingest.drafts import Draft, ItemResult, Status, canonical, content_of
 from services.ingest.explain import echo
 from services.ingest.handlers import Author, draft
 from tests.ingest_kit import SOURCE, WORKER, enrolled, sample
+from tests.vault_kit import vault_of
 
-VAULT = Vault(bytes(range(32)))
+VAULT = vault_of(bytes(range(32)))
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(hours=24)
 ORGANIZATIONS = [role for role in Role if role is not Role.WORKER]
@@ -245,7 +245,9 @@ def test_content_is_what_was_said_and_by_whom() -> None:
     assert taken(enrolled(), Role.OPERATOR, "hub").content != said
     assert taken(enrolled(course_id="crane")).content != said
     assert (
-        draft(enrolled(), Author.of(principal(Role.PROVIDER)), Vault(bytes(32)), NOW, DAY).content
+        draft(
+            enrolled(), Author.of(principal(Role.PROVIDER)), vault_of(bytes(32)), NOW, DAY
+        ).content
         != said
     ), "under another master key it can't be compared"  # type: ignore[union-attr]
 

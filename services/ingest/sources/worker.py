@@ -29,8 +29,8 @@ async def _work(settings: Settings, own: OpenEdxSettings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if not own.topics:
         log.get_logger("ingest").warning("no source is configured", fix="set OPENEDX_TOPICS")
-    vault = Vault.open(settings.vault_dir)
     async with open_pool(settings) as pool:
+        vault = await Vault.open(settings, pool)
         writer = Writer(settings, pool, vault, Keyring(pool, vault), IngestSettings())
         source = OpenEdxSource(own, settings.kafka_bootstrap, writer, pool)
         reading = asyncio.create_task(source.run() if own.topics else stop.wait())

@@ -10,15 +10,43 @@ CREATE TABLE IF NOT EXISTS vault.access_key (
     revoked_at timestamptz
 );
 
--- One data key per worker and part of the record, wrapped by the master key.
+-- What wraps data keys and the hub's secrets; itself wrapped by the master key `master_id`, which
+-- its custodian keeps. A second row is there only while the master key is being rotated.
+CREATE TABLE IF NOT EXISTS vault.key_encryption_key (
+    kek_id uuid PRIMARY KEY,
+    master_id text NOT NULL,
+    wrapped bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    retired_at timestamptz
+);
+
+-- Secrets that stay when the master key changes: for indexes, pseudonyms, and systems' secrets.
+CREATE TABLE IF NOT EXISTS vault.hub_secret (
+    name text PRIMARY KEY,
+    kek_id uuid NOT NULL REFERENCES vault.key_encryption_key,
+    wrapped bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM information_schema.columns WHERE table_schema = 'vault'
+               AND table_name = 'worker_key' AND column_name = 'category') THEN
+        RAISE 'this vault was made before 0.1 and can''t be read: start anew, `throughline reset`';
+    END IF;
+END $$;
+
+-- One data key per worker and group of categories. The reference keeps a key-encryption key from
+-- going while anything is wrapped by it.
 CREATE TABLE IF NOT EXISTS vault.worker_key (
     key_id uuid PRIMARY KEY,
     worker_id uuid NOT NULL,
-    category text NOT NULL,
+    key_group text NOT NULL,
+    kek_id uuid NOT NULL REFERENCES vault.key_encryption_key,
     wrapped bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (worker_id, category)
+    UNIQUE (worker_id, key_group)
 );
+CREATE INDEX IF NOT EXISTS worker_key_kek ON vault.worker_key (kek_id);
 
 -- Whose record it is, by a keyed hash of the source's own number for the person.
 CREATE TABLE IF NOT EXISTS vault.source_record (
