@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from services.common.csv_cells import safe_cell
+from services.common.csv_cells import csv_line
 from services.common.errors import FieldError, Problem
 from services.feeds import windows
 from services.feeds.gate import cell
@@ -146,8 +144,6 @@ def as_json(
 
 def as_csv(feed: Feed, head: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
     """The same as CSV: every row says what it is of, so no row needs a header line above it."""
-    out = io.StringIO()
-    writer = csv.writer(out)
     fixed = {
         "feed_id": feed.feed_id,
         "release": head["number"],
@@ -156,8 +152,8 @@ def as_csv(feed: Feed, head: Mapping[str, Any], rows: Sequence[Mapping[str, Any]
         "as_of": head["as_of"].isoformat(),
         "minimum": head["minimum"],
     }
-    writer.writerow([*fixed, *COLUMNS])
+    lines = [csv_line([*fixed, *COLUMNS])]
     for row in rows:
         values = ["" if row[name] is None else row[name] for name in COLUMNS]
-        writer.writerow([safe_cell(value) for value in (*fixed.values(), *values)])
-    return out.getvalue()
+        lines.append(csv_line([*fixed.values(), *values]))
+    return "".join(lines)

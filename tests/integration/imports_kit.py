@@ -57,7 +57,7 @@ async def over(hub: Hub, key: Headers, answer: httpx.Response, within_s: float =
 
     async def shown() -> Any:
         body = (await hub.http.get(answer.headers["location"], headers=key)).json()
-        return body if body["state"] in ("done", "failed") else None
+        return body if body["state"] in ("done", "failed", "cancelled") else None
 
     return await until(shown, within_s=within_s)
 
@@ -71,7 +71,15 @@ async def imported(
     return await over(hub, key, answer, within_s)
 
 
+async def report(hub: Hub, key: Headers, account: Any) -> str:
+    """What is wrong, line by line."""
+    answer = await hub.http.get(account["report"], headers=key)
+    assert answer.headers["content-type"].startswith("text/csv")
+    return answer.text
+
+
 async def rejected(hub: Hub, key: Headers, account: Any) -> str:
+    """The refused rows, to correct and send again."""
     answer = await hub.http.get(account["rejected"], headers=key)
     assert answer.headers["content-type"].startswith("text/csv")
     return answer.text

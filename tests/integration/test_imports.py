@@ -21,11 +21,14 @@ from services.common.postgres import Pool
 from services.common.settings import Settings
 from services.common.vault import Keyring, Vault
 from services.demo.data import open_university, provider_lists
-from services.ingest.imports.runner import EventWriter, ImportRunner, file_of
+from services.ingest.imports.opening import BATCH_EVENTS, file_of
+from services.ingest.imports.runner import ImportRunner
+from services.ingest.imports.settings import ImportSettings
 from services.ingest.imports.store import Import, ImportStore, NewImport
+from services.ingest.imports.taking import AT_ONCE, EventWriter
 from services.ingest.writer import Writer
 from tests.conftest import Hub
-from tests.integration.imports_kit import imported, on_the_log, over, post, rejected
+from tests.integration.imports_kit import imported, on_the_log, over, post, report
 from tests.processes import until
 
 SERVICES = ("ingest",)
@@ -99,12 +102,12 @@ async def test_provider_lists_become_the_directory_dirt_included(
     assert len(programmes) == 150
     assert all(p["organization_id"] in organisations for p in programmes)
     assert all(len(o["postal_code"]) == 5 for o in organisations.values() if o["postal_code"])
-    report = list(csv.DictReader(io.StringIO(await rejected(hub, key, new_jersey))))
-    assert {(line["column"], line["severity"]) for line in report} == {
+    lines = list(csv.DictReader(io.StringIO(await report(hub, key, new_jersey))))
+    assert {(line["column"], line["severity"]) for line in lines} == {
         ("CITY", "warning"),
         ("WEBSITE", "warning"),
     }
-    assert any("54912" in line["value"] for line in report)
+    assert any("54912" in line["value"] for line in lines)
 
 
 async def test_a_refused_row_is_named_and_the_others_are_taken(
@@ -129,10 +132,10 @@ async def test_a_refused_row_is_named_and_the_others_are_taken(
         "invalid": 1,
         "conflict": 1,
     }
-    report = list(csv.DictReader(io.StringIO(await rejected(hub, key, account))))
-    assert [line["row"] for line in report] == ["3", "4", "5", "6", "9"]
-    assert [line["column"] for line in report[:2]] == ["day", "person"]
-    assert all(line["reason"] and line["fix"] and not line["value"] for line in report[:4])
+    lines = list(csv.DictReader(io.StringIO(await report(hub, key, account))))
+    assert [line["row"] for line in lines] == ["3", "4", "5", "6", "9"]
+    assert [line["column"] for line in lines[:2]] == ["day", "person"]
+    assert all(line["reason"] and line["fix"] and not line["value"] for line in lines[:4])
     taken = [e for e in await on_the_log(settings, "stories") if e.name == "TrainingEnrolled"]
     assert {e.fields["enrolment_id"] for e in taken} == {"welding-1", "welding-5"}
 
@@ -147,7 +150,7 @@ async def test_a_dry_run_tells_and_writes_nothing(hub: Hub, settings: Settings) 
     assert (account["rows"]["accepted"], account["rows"]["refused"]) == (1, 1)
     assert account["events"]["valid"] == 1
     assert account["events"]["accepted"] == 0
-    assert "soon" not in await rejected(hub, key, account)
+    assert "soon" not in await report(hub, key, account)
     assert await on_the_log(settings, "stories") == []
 
 
@@ -218,11 +221,11 @@ async def test_a_file_over_the_limit_is_refused_and_nothing_is_kept(
 
 
 class Interrupted:
-    """Writes so many batches and then hangs, as a process does that is about to be killed."""
+    """Hangs in its so-manieth call, as a process does that is about to be killed."""
 
-    def __init__(self, writer: EventWriter, batches: int) -> None:
+    def __init__(self, writer: EventWriter, calls: int) -> None:
         self._writer = writer
-        self._left = batches
+        self._left = calls
         self.hangs = asyncio.Event()
 
     async def write(self, items: Any, principal: Principal, at: datetime) -> Sequence[Any]:
@@ -271,7 +274,9 @@ async def writer(settings: Settings, pool: Pool) -> Writer:
 async def run(
     settings: Settings, pool: Pool, writer: EventWriter, job: NewImport
 ) -> tuple[asyncio.Task[None], Any]:
-    runner = ImportRunner(pool, settings.vault_dir.parent / "imports", writer)
+    vault = await Vault.open(settings)
+    folder = settings.vault_dir.parent / "imports"
+    runner = ImportRunner(pool, folder, writer, vault, ImportSettings())
 
     async def ended() -> Import | None:
         found = await ImportStore(pool).get(job.import_id)
@@ -283,7 +288,7 @@ async def run(
 async def test_an_interrupted_import_goes_on_and_nothing_is_lost_or_doubled(
     settings: Settings, pool: Pool, waiting: NewImport, writer: Writer
 ) -> None:
-    hanging = Interrupted(writer, batches=2)
+    hanging = Interrupted(writer, calls=BATCH_EVENTS // AT_ONCE + 1)
     killed, _ = await run(settings, pool, hanging, waiting)
     await asyncio.wait_for(hanging.hangs.wait(), 30)
     killed.cancel()
@@ -291,14 +296,16 @@ async def test_an_interrupted_import_goes_on_and_nothing_is_lost_or_doubled(
     half = await ImportStore(pool).get(waiting.import_id)
     assert half is not None
     assert half.state == "running"
-    assert half.tally.rows["read"] == 1_000  # the second batch is on the log, but not counted
+    assert half.tally.rows["read"] == BATCH_EVENTS  # more is on the log, but not counted
 
     task, ended = await run(settings, pool, writer, waiting)
     done = await until(ended)
     task.cancel()
 
     assert done.state == "done"
-    assert done.tally.rows == {"read": 3_500, "accepted": 2_500, "duplicate": 1_000}
+    rows = done.tally.rows
+    assert rows["read"] == rows["accepted"] + rows["duplicate"] == 3_500
+    assert AT_ONCE <= rows["duplicate"] <= 3_500 - BATCH_EVENTS
     events = [e for e in await on_the_log(settings, "stories") if e.name == "TrainingEnrolled"]
     assert len(events) == 3_500
     assert len({e.fields["enrolment_id"] for e in events}) == 3_500

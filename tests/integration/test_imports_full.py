@@ -12,7 +12,7 @@ from services.common.access import Role
 from services.common.settings import Settings
 from services.demo.data import Shipment, open_university
 from tests.conftest import Hub
-from tests.integration.imports_kit import SHARED, imported, needs, on_the_log, rejected
+from tests.integration.imports_kit import SHARED, imported, needs, on_the_log, report
 
 SERVICES = ("ingest",)
 OULAD = SHARED / "oulad"
@@ -107,8 +107,8 @@ async def test_every_row_of_the_provider_lists_is_accounted_for(
         assert rows["read"] == sum(1 for _ in read(path))
         outcomes = ("accepted", "duplicate", "refused", "empty")
         assert sum(rows[name] for name in outcomes) == rows["read"]
-        report = list(csv.DictReader(io.StringIO(await rejected(hub, key, account))))
-        said = Counter((line["severity"], line["column"], line["rule"]) for line in report)
+        lines = list(csv.DictReader(io.StringIO(await report(hub, key, account))))
+        said = Counter((line["severity"], line["column"], line["rule"]) for line in lines)
         print(account["mapping"], rows, account["events"], account["repaired_by_rule"])
         print(*said.items(), sep="\n")
         assert sum(said.values()) == sum(

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from schemas.models import AssessmentTaken, TrainingCompleted, TrainingEnrolled
 from services.common.errors import Problem
-from services.ingest.imports.mapping import named_mapping, named_mappings, parse_mapping
-from services.ingest.imports.rows import RowMapper, RowResult, Severity
+from services.ingest.imports.parsing import named_mapping, named_mappings, parse_mapping
+from services.ingest.imports.row_mapper import RowMapper
+from services.ingest.imports.rows import Row, RowResult, Severity
 from services.ingest.imports.tally import Tally, Written
 from services.ingest.imports.values import TRANSFORMS, BadValue, Options
 
@@ -59,8 +60,12 @@ ROW = {
 }
 
 
+def as_row(number: int, cells: Mapping[str, str]) -> Row:
+    return Row(number, number, cells, tuple(cells.values()))
+
+
 def mapped(cells: Mapping[str, str], text: str = SMALL) -> RowResult:
-    return RowMapper(parse_mapping(text.encode()), {}, "college").map(2, {**ROW, **cells})
+    return RowMapper(parse_mapping(text.encode()), {}, "college").map(as_row(2, {**ROW, **cells}))
 
 
 def test_a_row_gives_several_typed_events() -> None:
@@ -137,9 +142,9 @@ def test_an_event_of_once_is_given_once_and_a_refused_row_does_not_use_it_up() -
     text = SMALL.replace("- type: TrainingEnrolled", "- type: TrainingEnrolled\n    once: true")
     mapper = RowMapper(parse_mapping(text.encode()), {}, "college")
 
-    refused = mapper.map(2, {**ROW, "result": "Excellent"})
-    first = mapper.map(3, ROW)
-    second = mapper.map(4, ROW)
+    refused = mapper.map(as_row(2, {**ROW, "result": "Excellent"}))
+    first = mapper.map(as_row(3, ROW))
+    second = mapper.map(as_row(4, ROW))
 
     assert refused.events == []
     assert (len(first.events), first.repeated) == (2, 0)
@@ -190,7 +195,7 @@ def test_a_mapping_may_be_json() -> None:
     )
     mapper = RowMapper(parse_mapping(text.encode()), {}, "college")
 
-    (taken,) = mapper.map(2, {"p": "1", "t": "2024-01-01T00:00:00Z"}).events
+    (taken,) = mapper.map(as_row(2, {"p": "1", "t": "2024-01-01T00:00:00Z"})).events
 
     assert isinstance(taken, AssessmentTaken)
     assert taken.carried_over is False

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import Problem
-from services.ingest.imports.mapping import parse_mapping
-from services.ingest.imports.reader import find_encoding, inspect, read_rows, read_table
+from services.ingest.imports.encodings import find_encoding
+from services.ingest.imports.parsing import parse_mapping
+from services.ingest.imports.reader import Asked, inspect, read_rows, read_table
 from services.ingest.imports.report import report_lines
 from services.ingest.imports.rows import Note
 
-NEEDED = frozenset({"id", "name"})
+NEEDED = Asked(frozenset({"id", "name"}))
 
 
 def write(path: Path, content: bytes) -> Path:
@@ -21,11 +22,14 @@ def write(path: Path, content: bytes) -> Path:
 
 
 def rows(path: Path) -> list[tuple[int, object]]:
-    return list(read_rows(path, inspect(path, NEEDED)))
+    read = read_rows(path, inspect(path, NEEDED))
+    return [(row.number, row.note or row.cells) for row in read]
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
+)
 def test_delimiter_and_encoding_are_found(tmp_path: Path, delimiter: str, encoding: str) -> None:
     text = f"id{delimiter}name\r\n1{delimiter}Zoë Müller, née Strauß\r\n"
     if delimiter == ",":
@@ -39,7 +43,7 @@ def test_an_odd_character_far_down_the_file_is_found(tmp_path: Path) -> None:
     body = "id,name\n" + "1,Ana\n" * 60_000 + "2,Zoë Größe, déjà vu\n".replace(", ", " ")
     path = write(tmp_path / "a.csv", body.encode("cp1252"))
 
-    assert find_encoding(path) != "utf-8"
+    assert find_encoding(path).name != "utf-8"
     assert rows(path)[-1] == (60_002, {"id": "2", "name": "Zoë Größe déjà vu"})
 
 
@@ -60,7 +64,11 @@ def test_a_missing_column_is_named_with_those_there_are(tmp_path: Path) -> None:
         (b"", "is empty"),
         (b"\n\n", "is empty"),
         (b"id,name,id\n1,2,3\n", "does not fit"),
-        (b"PK\x03\x04\x00\x00\x00id,name", "control characters"),
+        (b"id\x01,name\n", "control characters"),
+        (b'id,"name\n1,Ana\n', "Check its quotes"),
+        (b"PK\x03\x04\x14\x00\x06", "Excel workbook.*save it as CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "old Excel workbook.*save it as CSV"),
+        (b"%PDF-1.7", "a PDF, not a CSV file"),
         (b",".join(b"c%d" % i for i in range(600)) + b"\n", "columns"),
         (b"id,name" + b" " * 200_000, "characters long"),
     ],
@@ -119,7 +127,17 @@ def test_a_table_without_a_used_column_is_refused(tmp_path: Path) -> None:
 async def test_no_cell_of_the_report_is_a_formula(start: str) -> None:
     async def notes():  # type: ignore[no-untyped-def]
         yield dict.fromkeys(
-            ("row_number", "severity", "event_type", "value", "rule", "reason", "fix"), 7
+            (
+                "row_number",
+                "line_number",
+                "severity",
+                "event_type",
+                "value",
+                "rule",
+                "reason",
+                "fix",
+            ),
+            7,
         ) | {"column_name": f"{start}cmd|' /C calc'!A0"}
 
     lines = [line async for line in report_lines(notes())]

@@ -10,8 +10,9 @@ from fastapi import FastAPI
 
 from services.common.postgres import Pool, apply_schema
 from services.ingest.imports.routes import router
-from services.ingest.imports.runner import EventWriter, ImportRunner
+from services.ingest.imports.runner import ImportRunner
 from services.ingest.imports.settings import ImportSettings
+from services.ingest.imports.taking import EventWriter
 
 __all__ = ["body_bytes", "initialise", "router", "running"]
 
@@ -33,7 +34,7 @@ async def running(app: FastAPI, writer: EventWriter) -> AsyncIterator[None]:
     app.state.import_settings = settings
     app.state.import_folder = settings.folder(app.state.settings)
     runner = ImportRunner(
-        app.state.pool, app.state.import_folder, writer, max_notes=settings.max_notes
+        app.state.pool, app.state.import_folder, writer, app.state.vault, settings
     )
     app.state.import_runner = runner
     task = asyncio.create_task(runner.run(), name="imports")

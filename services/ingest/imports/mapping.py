@@ -5,37 +5,37 @@ Everything in a mapping is text; the event's own model gives each value its type
 
 from __future__ import annotations
 
+import codecs
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
-from importlib import resources
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from schemas.edge import StoryEvent
 from schemas.models import MODELS
-from services.common.errors import FieldError, Problem
-from services.ingest.imports.values import TRANSFORMS, check_zone
+from services.ingest.imports.values import TRANSFORMS, check_zone, is_date_form, swapped
 
-MAX_MAPPING_BYTES = 256_000
-CALLER = "@caller"
+CALLER = "@caller"  # the organisation whose key posts
+ROW = "@row"  # a hash of what the row says, for rows without a number of their own
 _REFERENCE = re.compile(r"\{([^{}]+)\}")
-_NAMED = resources.files("services.ingest.imports").joinpath("mappings")
+# Encodings of names and of program text, in which no file is written.
+_NO_FILES = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "utf-7"})
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,60}$")]
 
 
-def references(template: str) -> list[str]:
+@lru_cache(2_000)
+def references(template: str) -> tuple[str, ...]:
     """The names between braces: `"{a}-{b}"` refers to a and b."""
-    return _REFERENCE.findall(template)
+    return tuple(_REFERENCE.findall(template))
 
 
-def parts(template: str) -> Iterator[tuple[bool, str]]:
+@lru_cache(2_000)
+def parts(template: str) -> tuple[tuple[bool, str], ...]:
     """The template's pieces in order: (is a reference, text)."""
-    for index, piece in enumerate(_REFERENCE.split(template)):
-        if piece:
-            yield index % 2 == 1, piece
+    pieces = enumerate(_REFERENCE.split(template))
+    return tuple((index % 2 == 1, piece) for index, piece in pieces if piece)
 
 
 class Part(BaseModel):
@@ -52,6 +52,7 @@ class Spec(Part):
     formats: tuple[str, ...] = ()  # of dates, as strptime has them
     start: str | None = None  # template of the day that `days_after` counts from
     divide_by: float | None = Field(default=None, gt=0)
+    decimal: Literal[".", ","] = "."  # of numbers: 1.5 or 1,5
     default: str | None = None  # template of what stands for an empty value
 
     @field_validator("as_")
@@ -60,6 +61,17 @@ class Spec(Part):
         if name is not None and name not in TRANSFORMS:
             raise ValueError(f"is not one of {', '.join(sorted(TRANSFORMS))}")
         return name
+
+    @field_validator("formats")
+    @classmethod
+    def _one_reading(cls, forms: tuple[str, ...]) -> tuple[str, ...]:
+        """Day first or month first is never left to whichever happens to fit."""
+        for form in forms:
+            if not is_date_form(form):
+                raise ValueError(f"{form!r} is not the form of a date, such as %d/%m/%Y")
+            if "%m" in form and swapped(form) in forms:
+                raise ValueError(f"{form!r} and {swapped(form)!r} both fit 03/04/2024: give one")
+        return forms
 
     @model_validator(mode="after")
     def _fits_together(self) -> Spec:
@@ -70,7 +82,7 @@ class Spec(Part):
         return self
 
     @cached_property
-    def references(self) -> list[str]:
+    def references(self) -> tuple[str, ...]:
         return references(self.from_ + (self.start or "") + (self.default or ""))
 
 
@@ -164,6 +176,8 @@ class ImportMapping(Part):
     about: str = ""
     empty: tuple[str, ...] = ("",)  # what stands for "not known" in the file
     encoding: str | None = None  # of the file, where it can't be told
+    delimiter: Literal[",", ";", "\t", "|"] | None = None  # the same
+    quote: Literal['"', "'"] = '"'
     timezone: str = "UTC"  # of dates that name none
     lookups: dict[Name, Lookup] = {}
     values: dict[Name, Spec] = {}  # made once a row, for use in events
@@ -178,11 +192,14 @@ class ImportMapping(Part):
     @classmethod
     def _known_encoding(cls, name: str | None) -> str | None:
         try:
-            if name is not None:
+            if name is not None and codecs.lookup(name).name not in _NO_FILES:
                 "".encode(name)
-        except LookupError:
-            raise ValueError(f"{name!r} is not a text encoding, such as cp1252") from None
-        return name
+                return name
+        except (LookupError, UnicodeError):
+            pass
+        if name is not None:
+            raise ValueError(f"{name!r} is not the encoding of a text file, such as cp1252")
+        return None
 
     @field_validator("values", mode="before")
     @classmethod
@@ -240,7 +257,7 @@ class ImportMapping(Part):
     @cached_property
     def columns(self) -> frozenset[str]:
         """The columns that the imported file must have."""
-        own = {CALLER, *self.values}
+        own = {CALLER, ROW, *self.values}
         return frozenset(n for n in self._used if n not in own and self.lookup_of(n) is None)
 
     def lookup_columns(self, name: str) -> frozenset[str]:
@@ -252,50 +269,3 @@ class ImportMapping(Part):
     def files(self) -> Mapping[str, str]:
         """The lookups that come as files, with the template of their key."""
         return {n: lookup.key for n, lookup in self.lookups.items() if lookup.key is not None}
-
-
-class _TextLoader(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):  # type: ignore[misc]
-    """YAML where each scalar is text, so that `NO`, `2013` and `1.10` stay what they are."""
-
-
-def parse_mapping(text: bytes) -> ImportMapping:
-    """Read a mapping in YAML or JSON. Raises Problem 422 naming the place and the fix."""
-    if len(text) > MAX_MAPPING_BYTES:
-        raise Problem(413, "too-large", f"The mapping is over {MAX_MAPPING_BYTES:,} bytes.")
-    try:
-        for event in yaml.parse(text, Loader=_TextLoader):
-            if isinstance(event, yaml.AliasEvent):
-                raise _bad([FieldError("mapping", "uses a YAML alias", "Write the part out.")])
-        raw: Any = yaml.load(text, Loader=_TextLoader)  # noqa: S506
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise _bad([FieldError("mapping", f"is not YAML or JSON: {error}")]) from None
-    try:
-        return ImportMapping.model_validate(raw)
-    except ValidationError as error:
-        raise _bad([_field_error(item) for item in error.errors()]) from None
-
-
-def _field_error(item: Any) -> FieldError:
-    place = ".".join(str(part) for part in item["loc"]) or "mapping"
-    return FieldError(place, item["msg"].removeprefix("Value error, "))
-
-
-def _bad(errors: Sequence[FieldError]) -> Problem:
-    return Problem(422, "invalid-mapping", "The mapping can't be used.", errors=errors)
-
-
-def named_mappings() -> list[str]:
-    """The mappings that come with the hub."""
-    return sorted(
-        entry.name.removesuffix(".yaml")
-        for entry in _NAMED.iterdir()
-        if entry.name.endswith(".yaml")
-    )
-
-
-def named_mapping(name: str) -> bytes:
-    """The text of a mapping that comes with the hub. Raises Problem 422 for an unknown name."""
-    if name not in named_mappings():
-        there_are = f"The hub has {', '.join(named_mappings())}; or send the mapping itself."
-        raise _bad([FieldError("mapping", f"there is no mapping named {name[:60]!r}", there_are)])
-    return _NAMED.joinpath(f"{name}.yaml").read_bytes()

@@ -1,27 +1,13 @@
-"""Rows to events, by a mapping: pure, no I/O. What is dirty is repaired, emptied or refused."""
+"""A row of a file, what it gives, and what is said about it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
-from pydantic import ValidationError
-
-from schemas.edge import EdgeEvent, StoryEvent
-from schemas.models import MODELS
-from services.ingest.imports.mapping import (
-    CALLER,
-    EventMapping,
-    FieldSpec,
-    ImportMapping,
-    Spec,
-    parts,
-    references,
-)
-from services.ingest.imports.values import TRANSFORMS, BadValue, Options, zone_of
+from schemas.edge import EdgeEvent
 
 Table = Mapping[str, Mapping[str, str]]
 
@@ -43,6 +29,19 @@ class Note:
     reason: str
     fix: str
     value: str = ""
+    line: int = 0  # as a text editor counts; `row` counts as a spreadsheet does
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a file as it stands there. `note` says why it can't be read as a row."""
+
+    number: int
+    line: int
+    cells: Mapping[str, str]  # by column; empty when there is a note
+    raw: Sequence[str]
+    bytes_read: int = 0
+    note: Note | None = None
 
 
 @dataclass(slots=True)
@@ -54,246 +53,9 @@ class RowResult:
     repeated: int = 0  # events of `once` that an earlier row gave
     notes: list[Note] = field(default_factory=list)
     repairs: Counter[str] = field(default_factory=Counter)
+    line: int = 0
+    raw: Sequence[str] = ()
 
     @property
     def refused(self) -> bool:
         return any(note.severity is Severity.REFUSED for note in self.notes)
-
-
-class RefusedValue(Exception):
-    """A bad value, with the column it stands in."""
-
-    def __init__(self, columns: Sequence[str], value: str, bad: BadValue) -> None:
-        super().__init__(bad.reason)
-        self.column = ", ".join(columns)
-        self.value = value
-        self.bad = bad
-
-
-class _Row:
-    """The values of one row, each cleaned once."""
-
-    def __init__(self, mapper: RowMapper, cells: Mapping[str, str]) -> None:
-        self._mapper = mapper
-        self._cells = cells
-        self._known: dict[str, str | None] = {}
-        self.repairs: Counter[str] = Counter()
-
-    def get(self, reference: str) -> str | None:
-        """A column, a value of the mapping or a lookup's column. None when it is empty."""
-        if reference not in self._known:
-            self._known[reference] = self._find(reference)
-        return self._known[reference]
-
-    def _find(self, reference: str) -> str | None:
-        mapping = self._mapper.mapping
-        if reference == CALLER:
-            return self._mapper.caller
-        if reference in mapping.values:
-            return self.make(mapping.values[reference])
-        if name := mapping.lookup_of(reference):
-            return self._look_up(name, reference.partition(".")[2])
-        return self._clean(self._cells[reference])
-
-    def _clean(self, raw: str) -> str | None:
-        clean = " ".join(raw.split())
-        if clean in self._mapper.empty:
-            return None
-        if clean != raw:
-            self.repairs["whitespace"] += 1
-        return clean
-
-    def _look_up(self, name: str, column: str) -> str | None:
-        by = self._mapper.mapping.lookups[name].by
-        key = self.fill(by)
-        if key is None:
-            return None
-        found = self._mapper.tables[name].get(key)
-        if found is None:
-            bad = BadValue(
-                "lookup", f"is not in the table {name!r}", "Add it there, or correct it."
-            )
-            raise RefusedValue(self._mapper.columns_of(by), key, bad)
-        return self._clean(found[column])
-
-    def fill(self, template: str) -> str | None:
-        """The template with its references filled in. None when one of them is empty."""
-        filled = []
-        for is_reference, piece in parts(template):
-            value = self.get(piece) if is_reference else piece
-            if value is None:
-                return None
-            filled.append(value)
-        return "".join(filled) or None
-
-    def make(self, spec: Spec) -> str | None:
-        """Raises RefusedValue."""
-        value = self.fill(spec.from_)
-        if value is None and spec.default is not None:
-            value = self.fill(spec.default)
-        if value is None:
-            return None
-        try:
-            return self._settle(spec, value)
-        except BadValue as bad:
-            raise RefusedValue(self._mapper.columns_of(spec.from_), value, bad) from None
-
-    def _settle(self, spec: Spec, value: str) -> str | None:
-        if spec.map is not None:
-            if value not in spec.map:
-                if spec.otherwise is None:
-                    known = f"It knows {', '.join(spec.map)}."
-                    raise BadValue("unknown_value", "is not a value the mapping knows", known)
-                self.repairs["unknown_value"] += 1
-            value = spec.map.get(value, spec.otherwise or "")
-        if spec.as_ is None:
-            return value
-        start = self.fill(spec.start) if spec.start is not None else None
-        options = Options(self._mapper.zone, spec.formats, start, spec.divide_by)
-        settled = TRANSFORMS[spec.as_](value, options)
-        if settled.repair is not None:
-            self.repairs[settled.repair] += 1
-        return settled.text or None
-
-
-class RowMapper:
-    """A mapping made ready: its tables loaded, what was given once remembered."""
-
-    def __init__(self, mapping: ImportMapping, tables: Mapping[str, Table], caller: str) -> None:
-        self.mapping = mapping
-        self.caller = caller
-        self.empty = frozenset(mapping.empty) | {""}
-        self.zone = zone_of(mapping.timezone)
-        inline = {n: lookup.rows for n, lookup in mapping.lookups.items() if lookup.rows}
-        self.tables: Mapping[str, Table] = {**inline, **tables}
-        self._given: set[tuple[str, str]] = set()
-
-    def columns_of(self, template: str) -> list[str]:
-        """The file's own columns that a template rests on."""
-        columns: list[str] = []
-        for name in references(template):
-            if lookup := self.mapping.lookup_of(name):
-                columns += self.columns_of(self.mapping.lookups[lookup].by)
-            elif name in self.mapping.values:
-                columns += self.columns_of(self.mapping.values[name].from_)
-            elif name != CALLER:
-                columns.append(name)
-        return list(dict.fromkeys(columns))
-
-    def map(self, row: int, cells: Mapping[str, str]) -> RowResult:
-        """The events of one row. A row with a refused event gives none at all."""
-        result = RowResult(row)
-        values = _Row(self, cells)
-        fresh: list[tuple[str, str]] = []
-        for event in self.mapping.events:
-            built = _Builder(self, values, event, result).build()
-            if built is None:
-                continue
-            key = (event.type, str(built.source_event_id))
-            if event.once and key in self._given:
-                result.repeated += 1
-                continue
-            result.events.append(built)
-            if event.once:
-                fresh.append(key)
-        result.repairs = values.repairs
-        if result.refused:
-            result.events.clear()
-        else:
-            self._given.update(fresh)
-        return result
-
-    def map_all(self, rows: Iterable[tuple[int, Mapping[str, str] | Note]]) -> list[RowResult]:
-        """Rows as the reader gives them; an unreadable one is refused as it is."""
-        return [
-            RowResult(number, notes=[cells]) if isinstance(cells, Note) else self.map(number, cells)
-            for number, cells in rows
-        ]
-
-
-class _Builder:
-    """Builds one event of one row, and notes what is wrong with it."""
-
-    def __init__(
-        self, mapper: RowMapper, row: _Row, event: EventMapping, result: RowResult
-    ) -> None:
-        self._mapper = mapper
-        self._row = row
-        self._event = event
-        self._result = result
-        self._model: type[EdgeEvent] = MODELS[event.type]
-        self._refused = False
-
-    def build(self) -> EdgeEvent | None:
-        """The event, or None when it does not apply or is refused."""
-        if not self._applies():
-            return None
-        raw: dict[str, Any] = {"type": self._event.type}
-        for name, spec in self._event.fields.items():
-            value = self._value(name, spec)
-            if value is not None:
-                raw[name] = value
-        return None if self._refused else self._checked(raw)
-
-    def _applies(self) -> bool:
-        try:
-            return all(c.holds(self._row.get(c.column)) for c in self._event.when)
-        except RefusedValue as error:
-            self._note(Severity.REFUSED, error.column, error.bad, error.value)
-            return False
-
-    def _value(self, name: str, spec: FieldSpec) -> Any:
-        if isinstance(spec, list):
-            items = [self._one(item, optional=True) for item in spec]
-            return list(dict.fromkeys(item for item in items if item is not None))
-        optional = not self._model.model_fields[name].is_required() and name not in (
-            "source_record_id",
-            "source_event_id",
-        )
-        value = self._one(spec, optional=optional)
-        if value is None and not optional and not self._refused:
-            columns = ", ".join(self._mapper.columns_of(spec.from_)) or name
-            bad = BadValue("empty", "is empty and must not be", f"Fill it in: {name} needs it.")
-            self._note(Severity.REFUSED, columns, bad)
-        return value
-
-    def _one(self, spec: Spec, *, optional: bool) -> str | None:
-        try:
-            return self._row.make(spec)
-        except RefusedValue as error:
-            severity = Severity.WARNING if optional else Severity.REFUSED
-            self._note(severity, error.column, error.bad, error.value)
-            return None
-
-    def _checked(self, raw: dict[str, Any]) -> EdgeEvent | None:
-        """Hold the event against its model; an optional field that does not fit is left empty."""
-        for _attempt in range(2):
-            try:
-                return self._model.model_validate(raw)
-            except ValidationError as error:
-                for item in error.errors(include_input=False, include_url=False):
-                    self._misfit(raw, str(item["loc"][0]) if item["loc"] else "", item["msg"])
-                if self._refused:
-                    return None
-        return None
-
-    def _misfit(self, raw: dict[str, Any], name: str, message: str) -> None:
-        spec = self._event.fields.get(name)
-        columns: list[str] = []
-        for part in spec if isinstance(spec, list) else [spec]:
-            columns += self._mapper.columns_of(part.from_) if part is not None else []
-        field_info = self._model.model_fields.get(name)
-        optional = field_info is not None and not field_info.is_required()
-        optional = optional and name not in ("source_record_id", "source_event_id")
-        bad = BadValue("misfit", f"does not fit {name}: {message}", "Correct it in the file.")
-        severity = Severity.WARNING if optional else Severity.REFUSED
-        self._note(severity, ", ".join(columns) or name, bad, str(raw.pop(name, "")))
-
-    def _note(self, severity: Severity, column: str, bad: BadValue, value: str = "") -> None:
-        self._refused = self._refused or severity is Severity.REFUSED
-        about_person = issubclass(self._model, StoryEvent)
-        shown = "" if about_person else value[:200]
-        row, kind = self._result.row, self._event.type
-        self._result.notes.append(
-            Note(row, severity, kind, column, bad.rule, bad.reason, bad.fix, shown)
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import PositiveInt
@@ -20,7 +21,11 @@ class ImportSettings(BaseSettings):
     dir: Path | None = None
     max_file_bytes: PositiveInt = 200_000_000
     max_open: PositiveInt = 50  # imports that wait or run, for one organisation
+    max_rows: PositiveInt = 5_000_000  # of a file
     max_notes: PositiveInt = 100_000  # lines of one import's report; the counts go on
+    max_refused_bytes: PositiveInt = 100_000_000  # of one import's refused rows; the report goes on
+    keep_refused: timedelta = timedelta(days=7)  # after the import is over
+    give_up_after: timedelta = timedelta(hours=72)  # since it was sent: Kafka away over a weekend
 
     def folder(self, settings: Settings) -> Path:
         return self.dir if self.dir is not None else settings.vault_dir.parent / "imports"

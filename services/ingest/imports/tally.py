@@ -31,6 +31,7 @@ class Tally:
     refused: Counter[str] = field(default_factory=Counter)  # rules, of refusals
     warnings: Counter[str] = field(default_factory=Counter)  # rules, of fields left empty
     repaired: Counter[str] = field(default_factory=Counter)  # repairs
+    people: Counter[str] = field(default_factory=Counter)  # of a dry run: known, new
 
     def add(self, row: RowResult, written: Sequence[Written]) -> list[Note]:
         """Count one row. Answers what to say about it in the report."""
@@ -40,7 +41,7 @@ class Tally:
             if result.status in ("accepted", "valid"):
                 self.accepted[event.event_type] += 1
             elif result.status in _REFUSALS:
-                notes.append(_refusal(row.row, event.event_type, result))
+                notes.append(_refusal(row, event.event_type, result))
         self.events["repeated"] += row.repeated
         self.events["refused"] += len(
             {note.event_type for note in row.notes if note.severity is Severity.REFUSED}
@@ -61,9 +62,16 @@ class Tally:
         return cls(**{name: Counter(counts.get(name, {})) for name in cls.__slots__})
 
 
-def _refusal(row: int, event_type: str, result: Written) -> Note:
+def _refusal(row: RowResult, event_type: str, result: Written) -> Note:
     return Note(
-        row, Severity.REFUSED, event_type, result.column, result.status, result.reason, result.fix
+        row.row,
+        Severity.REFUSED,
+        event_type,
+        result.column,
+        result.status,
+        result.reason,
+        result.fix,
+        line=row.line,
     )
 
 

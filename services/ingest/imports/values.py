@@ -40,6 +40,7 @@ class Options:
     formats: Sequence[str] = ()
     start: str | None = None
     divide_by: float | None = None
+    decimal: str = "."
 
 
 def check_zone(name: str) -> str:
@@ -73,6 +74,21 @@ def _aware(moment: datetime, zone: tzinfo) -> Settled:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone)
     return Settled(moment.astimezone(UTC).isoformat())
+
+
+def swapped(form: str) -> str:
+    """The form with day and month in each other's place."""
+    return form.replace("%d", "\0").replace("%m", "%d").replace("\0", "%m")
+
+
+def is_date_form(form: str) -> bool:
+    """Whether `strptime` can read a year at least with it."""
+    day = datetime(2001, 12, 25, tzinfo=UTC)
+    try:
+        read = datetime.strptime(day.strftime(form), form)  # noqa: DTZ007
+    except ValueError:
+        return False
+    return read.year == day.year
 
 
 def iso(value: str, options: Options) -> Settled:
@@ -113,9 +129,25 @@ def days_after(value: str, options: Options) -> Settled:
         raise BadValue("days", "is not a whole number of days", "Write it as -12 or 30.") from None
 
 
-def _plain_number(value: str) -> Decimal:
+# Digits, in groups of three or in none; what separates groups depends on the decimal sign.
+_WRITTEN = {
+    sign: re.compile(
+        rf"[+-]?(?:[0-9]+|[0-9]{{1,3}}(?:{group}[0-9]{{3}})+)?(?:{re.escape(sign)}[0-9]*)?"
+        r"(?:[eE][+-]?[0-9]{1,4})?"
+    )
+    for sign, group in ((".", "[, ']"), (",", "[. ']"))
+}
+
+
+def _plain_number(value: str, sign: str = ".") -> Decimal:
+    """Refuses 1,5 where a point is the decimal sign: to read it as 15 would be a guess."""
+    if not _WRITTEN[sign].fullmatch(value):
+        fix = f"Write digits, such as 1250{sign}50; 'decimal' in the mapping names the other sign."
+        raise BadValue("number", "is not a number", fix)
+    bare = re.sub("[ ']", "", value)
+    bare = bare.replace(",", "") if sign == "." else bare.replace(".", "").replace(",", ".")
     try:
-        number = Decimal(value.replace(",", ""))
+        number = Decimal(bare)
     except InvalidOperation:
         raise BadValue("number", "is not a number", "Write digits, such as 1250.50.") from None
     if not number.is_finite() or abs(number.adjusted()) > 30:
@@ -125,26 +157,26 @@ def _plain_number(value: str) -> Decimal:
 
 def number(value: str, options: Options) -> Settled:
     """A number, divided by `divide_by` when the mapping says so."""
-    plain = _plain_number(value)
+    plain = _plain_number(value, options.decimal)
     if options.divide_by is None:
         return _settled(value, format(plain, "f"), "number_format")
     return Settled(repr(float(plain) / options.divide_by))
 
 
-def integer(value: str, _options: Options) -> Settled:
-    plain = _plain_number(value)
+def integer(value: str, options: Options) -> Settled:
+    plain = _plain_number(value, options.decimal)
     if plain != plain.to_integral_value():
         raise BadValue("integer", "is not a whole number", "Write it without a fraction.")
     return _settled(value, str(int(plain)), "number_format")
 
 
-def money(value: str, _options: Options) -> Settled:
+def money(value: str, options: Options) -> Settled:
     """An amount, with or without the currency's sign; two decimals."""
-    plain = _plain_number(value.lstrip("$€£").strip())
+    plain = _plain_number(value.strip("$€£").strip(), options.decimal)
     if plain < 0:
         raise BadValue("money", "is below zero", "Write the amount as a positive number.")
     amount = plain.quantize(Decimal("0.01"))
-    return Settled(str(amount), "number_format" if re.search(r"[$€£,]", value) else None)
+    return Settled(str(amount), "number_format" if re.search(r"[$€£, ']", value) else None)
 
 
 def cip(value: str, _options: Options) -> Settled:
