@@ -26,6 +26,10 @@ class DependencyDown(RetryableError):
     """Kafka or PostgreSQL does not answer; nothing was acknowledged."""
 
 
+class Overloaded(DependencyDown):
+    """More waits already than this process will hold; nothing of this was kept."""
+
+
 class UnknownSchema(RetryableError):
     """A record names a schema id that neither the catalogue nor the registry knows."""
 

@@ -22,6 +22,7 @@ from services.common.access import Keys
 from services.common.errors import (
     DependencyDown,
     FieldError,
+    Overloaded,
     Problem,
     RetryableError,
     unavailable,
@@ -34,6 +35,8 @@ from services.common.vault import Keyring, Vault
 
 log = get_logger("http")
 DEFAULT_BODY_BYTES = 1_000_000
+# A token, a trace and a key take a few hundred; browsers' cookies a few thousand.
+HEADER_BYTES = 32_768
 _START_PATIENCE_S = 60.0
 
 
@@ -149,8 +152,12 @@ async def _http_error(_request: Request, error: Exception) -> JSONResponse:
 
 async def _down(_request: Request, error: Exception) -> JSONResponse:
     """Kafka or PostgreSQL is away: nothing was acknowledged, the caller may try again."""
-    log.warning("dependency down", error=repr(error))
     wait = getattr(error, "retry_after_s", None) or 2
+    if isinstance(error, Overloaded):
+        detail = f"More waits than the hub will hold. Nothing of this was kept; wait {wait:g} s."
+        headers = {"Retry-After": str(int(wait))}
+        return _answer(Problem(429, "overloaded", detail, headers=headers))
+    log.warning("dependency down", error=repr(error))
     return _answer(
         unavailable("The hub's log or database does not answer now.", retry_after_s=int(wait))
     )
@@ -204,7 +211,9 @@ async def _ask_kafka(producer: AIOKafkaProducer) -> None:
 
 
 class BodyLimit:
-    """Refuses a body over the limit, announced or not, before it is in memory."""
+    """Refuses headers over the limit, and a body over the limit, announced or not, before it is in
+    memory.
+    """
 
     def __init__(self, app: ASGIApp, limits: Mapping[str, int]) -> None:
         self.app = app
@@ -216,6 +225,9 @@ class BodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
+            return
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_BYTES:
+            await _answer(_headers_too_large())(scope, receive, send)
             return
         limit = self._limit(scope["path"])
         announced = dict(scope["headers"]).get(b"content-length", b"0")
@@ -233,6 +245,11 @@ class BodyLimit:
             return message
 
         await self.app(scope, counted, send)
+
+
+def _headers_too_large() -> Problem:
+    detail = f"The headers are over {HEADER_BYTES:,} bytes. Send fewer, or shorter ones."
+    return Problem(431, "headers-too-large", detail)
 
 
 def _too_large(limit: int) -> Problem:

@@ -14,6 +14,9 @@ from services.common.limits import RateLimit
 from services.common.postgres import Pool, apply_schema, open_pool
 from services.ingest import accounts, agreements, imports, routes, scim, xapi
 from services.ingest.account_store import AccountStore
+from services.ingest.call_store import CallStore
+from services.ingest.calls import Calls
+from services.ingest.room import Room
 from services.ingest.settings import IngestSettings
 from services.ingest.writer import Writer
 
@@ -44,8 +47,14 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         state.writer = Writer(
             state.settings, state.pool, state.vault, state.keyring, own, work=work
         )
+        state.room = Room(own.room_bytes)
+        state.calls = Calls(CallStore(work), own)
         try:
-            async with imports.running(app, state.writer), scim.running(app, state.writer):
+            async with (
+                state.calls.cleaning(),
+                imports.running(app, state.writer),
+                scim.running(app, state.writer),
+            ):
                 yield
         finally:
             await state.writer.close()

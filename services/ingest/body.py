@@ -1,38 +1,41 @@
-"""What a request's body says: JSON events, one or many, plain or as CloudEvents."""
+"""What a request's body says: one event or many, as JSON, CloudEvents or Avro."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import orjson
 
-from schemas.catalog import event_types
 from services.common.errors import FieldError, Problem
+from services.ingest.avro_body import events_of
+from services.ingest.cloud_events import Sender, plain_event
+from services.ingest.drafts import ItemResult, Status
 from services.ingest.explain import echo
 
 PLAIN = "application/json"
 CLOUD_EVENT = "application/cloudevents+json"
 CLOUD_EVENTS = "application/cloudevents-batch+json"
-_ACCEPTED = (PLAIN, CLOUD_EVENT, CLOUD_EVENTS)
-_DERIVED_VERSION = 5
+AVRO = "application/avro"
+ACCEPTED = (PLAIN, CLOUD_EVENT, CLOUD_EVENTS, AVRO)
 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """The events of one request. `single` is answered by itself, others in a list."""
+    """The events of one request: JSON objects, and results of those that are refused already.
+    `single` is answered by itself, others in a list.
+    """
 
-    items: list[Any]
+    items: Sequence[Any | ItemResult]
     single: bool
 
 
 def media_type(header: str) -> str:
     """The content type without parameters. Raises Problem 415."""
     found = header.partition(";")[0].strip().lower()
-    if found not in _ACCEPTED:
-        detail = f"Send Content-Type {', '.join(_ACCEPTED[:-1])} or {_ACCEPTED[-1]}."
+    if found not in ACCEPTED:
+        detail = f"Send Content-Type {', '.join(ACCEPTED[:-1])} or {ACCEPTED[-1]}."
         raise Problem(415, "unsupported-media-type", f"{detail} Got {echo(found)}.")
     return found
 
@@ -57,8 +60,20 @@ def _byte(body: bytes, error: orjson.JSONDecodeError) -> int:
         return error.pos
 
 
-def posted(body: bytes, kind: str, most: int) -> Posted:
-    """Read a body of a known media type. Raises Problem 400, 413, 422."""
+def posted(
+    body: bytes, kind: str, sender: Sender, most: int, attributes: Mapping[str, str]
+) -> Posted:
+    """Read a body of a known media type.
+
+    attributes: of one CloudEvent in binary mode, whose `data` the body is; else empty.
+    Raises Problem 400, 413, 422.
+    """
+    if attributes and kind in (PLAIN, AVRO):
+        data = json_of(body) if kind == PLAIN else events_of(body, sender, 1)[0]
+        return Posted([_binary(attributes, data, sender)], single=True)
+    if kind == AVRO:
+        found = events_of(body, sender, most)
+        return Posted(found, single=len(found) == 1)
     content = json_of(body)
     single = kind != CLOUD_EVENTS and isinstance(content, dict) and set(content) != {"events"}
     items = [content] if single else _listed(content, kind)
@@ -67,7 +82,21 @@ def posted(body: bytes, kind: str, most: int) -> Posted:
         raise Problem(413, "too-many-events", detail)
     if kind == PLAIN:
         return Posted(items, single)
-    return Posted([from_cloud_event(item) for item in items], single)
+    return Posted([plain_event(item, sender) for item in items], single)
+
+
+def _binary(attributes: Mapping[str, str], data: Any, sender: Sender) -> Any | ItemResult:
+    """One CloudEvent in binary mode. Avro names its type itself: the two must agree."""
+    if isinstance(data, ItemResult):
+        return data
+    made = plain_event({**attributes, "data": data}, sender)
+    if isinstance(made, ItemResult) or not isinstance(data, Mapping):
+        return made
+    if data.get("type", made["type"]) != made["type"]:
+        problem = f"{echo(made['type'])} is not the type of the data, {echo(data['type'])}"
+        error = FieldError("type", problem, "Write one type in both places.")
+        return ItemResult(Status.INVALID, errors=(error,))
+    return made
 
 
 def _listed(content: Any, kind: str) -> list[Any]:
@@ -83,37 +112,3 @@ def _listed(content: Any, kind: str) -> list[Any]:
         error = FieldError("events", "is empty", "Send at least one event.")
         raise Problem(422, "invalid", "The body holds no events.", errors=[error])
     return items
-
-
-def from_cloud_event(item: Any) -> Any:
-    """The event as its sender would write it plainly; what is missing is complained of later.
-
-    `type` may be short or full, `id` is the event's id when it is a random UUID and the source's
-    own number otherwise, `data` has the fields. Other attributes say nothing that we keep.
-    Source: CloudEvents 1.0.2, JSON format 1.0.2.
-    """
-    if not isinstance(item, Mapping) or not isinstance(item.get("data"), Mapping):
-        return item
-    plain = dict(item["data"])
-    plain["type"] = _short(item.get("type"))
-    if "time" in item:
-        plain.setdefault("occurred_at", item["time"])
-    given = item.get("id")
-    if given is not None and not {"event_id", "source_event_id"} & plain.keys():
-        plain["event_id" if _is_random_uuid(given) else "source_event_id"] = given
-    return plain
-
-
-def _short(name: Any) -> Any:
-    """`throughline.training.TrainingCompleted` is `TrainingCompleted`."""
-    if not isinstance(name, str) or not name.startswith("throughline."):
-        return name
-    found = event_types().get(name.rpartition(".")[2])
-    return found.name if found is not None and found.full_name == name else name
-
-
-def _is_random_uuid(given: Any) -> bool:
-    try:
-        return UUID(given).version not in (None, _DERIVED_VERSION)
-    except (ValueError, AttributeError, TypeError):
-        return False

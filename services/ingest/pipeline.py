@@ -7,12 +7,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from uuid import UUID, uuid4
 
 from aiokafka.errors import KafkaError
 
 from services.common.clock import Clock, utc_now
-from services.common.errors import DependencyDown, FieldError, RetryableError
+from services.common.errors import DependencyDown, FieldError, Overloaded, RetryableError
 from services.common.log import get_logger
 from services.common.postgres import AWAY
 from services.common.vault import Keyring
@@ -55,11 +56,11 @@ class Pipeline:
     async def submit(self, drafts: Sequence[Draft]) -> None:
         """Give each draft a result, or mark it busy.
 
-        Raises DependencyDown when log or database do not answer in time, or too much waits: then
-        none of it is acknowledged, and the same ids may be sent again.
+        Raises DependencyDown when log or database do not answer in time, Overloaded when too much
+        waits: then none of it is acknowledged, and the same ids may be sent again.
         """
         if self._under_way + len(drafts) > self._settings.queue_events:
-            raise DependencyDown("too many events are waiting", retry_after_s=2)
+            raise Overloaded("too many events are waiting", retry_after_s=2)
         submission = Submission(drafts, asyncio.get_running_loop().create_future())
         self._under_way += len(drafts)
         self._waiting.append(submission)
@@ -71,6 +72,10 @@ class Pipeline:
         except TimeoutError:
             raise DependencyDown("the log does not answer in time", retry_after_s=2) from None
         finally:
+            if submission.done.cancelled():
+                # While nothing takes off, callers come and give up: it must not pile up.
+                with suppress(ValueError):
+                    self._waiting.remove(submission)
             self._under_way -= len(drafts)
 
     async def close(self) -> None:

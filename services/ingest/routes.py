@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any
 
@@ -16,8 +17,11 @@ from services.common.access import Principal, caller
 from services.common.authors import MATRIX
 from services.common.clock import utc_now
 from services.common.errors import Problem
-from services.common.limits import RateLimit
-from services.ingest.body import CLOUD_EVENT, CLOUD_EVENTS, PLAIN, media_type, posted
+from services.ingest.body import ACCEPTED, Posted, media_type, posted
+from services.ingest.call_store import Call, KeptAnswer
+from services.ingest.calls import fingerprint, kept, kept_problem, key_of, response
+from services.ingest.cloud_events import Sender, attributes_of
+from services.ingest.compression import inflated
 from services.ingest.drafts import ItemResult, Status
 from services.ingest.settings import IngestSettings
 from services.ingest.writer import Writer
@@ -30,38 +34,65 @@ _REFUSALS = {
     Status.FORBIDDEN: (403, "This key may not author the event."),
 }
 _BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {kind: {"schema": {}} for kind in (PLAIN, CLOUD_EVENT, CLOUD_EVENTS)},
-    }
+    "requestBody": {"required": True, "content": {kind: {"schema": {}} for kind in ACCEPTED}},
+    "parameters": [
+        {"name": name, "in": "header", "schema": {"type": "string"}, "description": words}
+        for name, words in {
+            "Idempotency-Key": "The same call again gets the same answer, for 24 hours.",
+            "Content-Encoding": "gzip or zstd.",
+            "ce-specversion": "1.0: the body is the data of one CloudEvent, named in ce- headers.",
+        }.items()
+    ],
 }
 
 
 def json_answer(content: Any, status: int) -> Response:
-    # PostgreSQL's driver has UUIDs of its own kind, which orjson doesn't know.
-    return Response(orjson.dumps(content, default=str), status, media_type="application/json")
+    return response(kept(content, status))
 
 
 @router.post("/events", openapi_extra=_BODY, status_code=202)
 async def post_events(request: Request, who: Annotated[Principal, Depends(caller)]) -> Response:
-    """Write one event (an object) or up to 1,000 (`{"events": […]}`), JSON or CloudEvents.
+    """Write one event, or up to 1,000: JSON, CloudEvents or Avro.
 
     202 when all are on the log, 207 with a result per event when some are refused.
     """
-    own: IngestSettings = request.app.state.ingest_settings
-    limit: RateLimit = request.app.state.ingest_limit
-    writer: Writer = request.app.state.writer
-    kind = media_type(request.headers.get("content-type", ""))
-    events = posted(await request.body(), kind, own.max_events)
-    limit.take(who.key_id, len(events.items), time.monotonic())
-    results = await writer.write(events.items, who, utc_now())
+    state, headers = request.app.state, request.headers
+    own: IngestSettings = state.ingest_settings
+    kind = media_type(headers.get("content-type", ""))
+    key = key_of(headers.get("idempotency-key"))
+    with state.room.taken(_size(headers, own.body_bytes)):
+        encoding = headers.get("content-encoding", "")
+        body = inflated(await request.body(), encoding, own.body_bytes)
+        attributes = attributes_of(headers.items())
+        events = posted(body, kind, Sender.of(who), own.max_events, attributes)
+        told = state.ingest_limit.take(who.key_id, len(events.items), time.monotonic())
+        if key is None:
+            answer = response(await _written(state.writer, events, who))
+        else:
+            call = Call(who.subject, key, fingerprint(state.vault, kind, attributes, body))
+            answer = await state.calls.once(call, lambda: _written(state.writer, events, who))
+    answer.headers.update(told)
+    return answer
+
+
+def _size(headers: Mapping[str, str], most: int) -> int:
+    """Bytes that the body will take; the most there may be when that is not told."""
+    announced = headers.get("content-length", "")
+    plain = headers.get("content-encoding", "identity").lower() == "identity"
+    return min(int(announced), most) if plain and announced.isdigit() else most
+
+
+async def _written(writer: Writer, events: Posted, who: Principal) -> KeptAnswer:
+    fit = [item for item in events.items if not isinstance(item, ItemResult)]
+    written = iter(await writer.write(fit, who, utc_now()))
+    results = [i if isinstance(i, ItemResult) else next(written) for i in events.items]
     return _single(results[0]) if events.single else _several(results)
 
 
-def _single(result: ItemResult) -> Response:
+def _single(result: ItemResult) -> KeptAnswer:
     if result.status in _TAKEN:
-        return json_answer(result.as_dict(), 202)
-    raise refusal(result)
+        return kept(result.as_dict(), 202)
+    return kept_problem(refusal(result))
 
 
 def refusal(result: ItemResult) -> Problem:
@@ -70,11 +101,11 @@ def refusal(result: ItemResult) -> Problem:
     return Problem(status, result.status.value, detail, errors=result.errors)
 
 
-def _several(results: list[ItemResult]) -> Response:
+def _several(results: Sequence[ItemResult]) -> KeptAnswer:
     counts = Counter(result.status.value for result in results)
     taken = all(result.status in _TAKEN for result in results)
     body = {"counts": counts, "results": [result.as_dict() for result in results]}
-    return json_answer(body, 202 if taken else 207)
+    return kept(body, 202 if taken else 207)
 
 
 @router.get("/event-types")

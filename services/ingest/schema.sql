@@ -14,6 +14,21 @@ CREATE TABLE IF NOT EXISTS ingest_work.reservation (
     log_offset bigint
 ) WITH (fillfactor = 50);
 
+-- Calls that came with an Idempotency-Key, and what was answered; `status` is null while under way.
+CREATE TABLE IF NOT EXISTS ingest_work.call (
+    subject text NOT NULL,
+    key text NOT NULL,
+    fingerprint bytea NOT NULL,
+    held_by uuid NOT NULL,
+    held_until timestamptz NOT NULL,
+    forget_at timestamptz NOT NULL,
+    status integer,
+    media_type text,
+    body bytea,
+    PRIMARY KEY (subject, key)
+);
+CREATE INDEX IF NOT EXISTS call_forget_at ON ingest_work.call (forget_at);
+
 -- Records of other systems' topics that were not taken, and why.
 CREATE TABLE IF NOT EXISTS ingest_work.source_reject (
     source text NOT NULL,

@@ -25,8 +25,16 @@ class IngestSettings(BaseSettings):
     flush_events: PositiveInt = 2_000
     # So many such groups may wait for the log at once; more arrive together meanwhile.
     flights: PositiveInt = 2
-    # Events under way or waiting, over which new ones are sent away with 503.
+    # Events under way or waiting, and bytes of requests being read, over which new ones are sent
+    # away with 429.
     queue_events: PositiveInt = 20_000
+    room_bytes: PositiveInt = 64_000_000
+    # Answers of calls with an Idempotency-Key, for each organisation.
+    calls_kept: PositiveInt = 5_000
+    call_kept_for: timedelta = timedelta(hours=24)
+    # A call whose process died may be made again after this. Longer than any call takes.
+    call_hold: timedelta = timedelta(seconds=60)
+    calls_cleaned_every: timedelta = timedelta(minutes=5)
     # Per key. An event costs one, a request at least one.
     events_per_second: PositiveFloat = 20_000
     burst_events: PositiveInt = 60_000

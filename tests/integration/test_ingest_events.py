@@ -272,24 +272,6 @@ async def test_a_number_of_the_source_is_an_id_of_that_source_alone(
     assert mine["worker_id"] != theirs["worker_id"], "each source numbers its own people"
 
 
-async def test_cloud_events_come_in_too(hub: Hub, settings: Settings, provider: Headers) -> None:
-    event = {
-        "specversion": "1.0",
-        "id": "17",
-        "source": "/lms",
-        "type": "throughline.training.TrainingEnrolled",
-        "time": "2026-01-05T09:00:00Z",
-        "data": {k: v for k, v in enrolled().items() if k not in ("type", "occurred_at")},
-    }
-    kind = "application/cloudevents+json"
-    status, one = await post(hub, provider, event, **{"Content-Type": kind})
-    assert (status, one["status"]) == (202, "accepted")
-    kind = "application/cloudevents-batch+json; charset=utf-8"
-    status, batch = await post(hub, provider, [event], **{"Content-Type": kind})
-    assert (status, batch["counts"]) == (202, {"duplicate": 1})
-    assert (await post(hub, provider, enrolled(source_event_id="17")))[1]["status"] == "duplicate"
-
-
 async def test_a_worker_posts_about_itself_alone(
     hub: Hub, settings: Settings, provider: Headers
 ) -> None:

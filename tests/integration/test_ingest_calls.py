@@ -1,0 +1,154 @@
+"""`Idempotency-Key`: the same call has one effect and one answer, and nobody shares a key."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from services.common.access import Role
+from services.common.clock import utc_now
+from services.common.codec import decode
+from services.common.errors import DependencyDown
+from services.common.settings import Settings
+from services.ingest.call_store import Call, CallStore
+from services.ingest.settings import IngestSettings
+from services.ingest.writer import Writer
+from tests.conftest import Hub
+from tests.ingest_kit import SOURCE, enrolled, on_the_log
+
+SERVICES = ("ingest",)
+Headers = dict[str, str]
+
+
+@pytest.fixture
+async def provider(hub: Hub) -> Headers:
+    return await hub.key(Role.PROVIDER, SOURCE)
+
+
+async def post(hub: Hub, key: Headers, body: Any, call: str | None = '"k-1"') -> httpx.Response:
+    named = {} if call is None else {"Idempotency-Key": call}
+    return await hub.http.post("/v1/events", json=body, headers={**key, **named})
+
+
+async def events_on_the_log(settings: Settings) -> int:
+    names = [decode(r.value).name for r in await on_the_log(settings)]
+    return names.count("TrainingEnrolled")
+
+
+async def test_the_same_call_again_gets_the_same_answer_and_writes_nothing(
+    hub: Hub, settings: Settings, provider: Headers
+) -> None:
+    """The event has no id of its own, so only the key tells that it is the same."""
+    first = await post(hub, provider, enrolled())
+    again = await post(hub, provider, enrolled(), "k-1")
+
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.content == first.content
+    assert again.json()["status"] == "accepted"
+    assert "idempotency-replayed" not in first.headers
+    assert again.headers["idempotency-replayed"] == "true"
+    assert await events_on_the_log(settings) == 1
+    other = await post(hub, provider, enrolled(), '"k-2"')
+    assert other.json()["event_id"] != first.json()["event_id"]
+
+
+async def test_refusals_are_answers_too(hub: Hub, provider: Headers) -> None:
+    mixed = {"events": [enrolled(source_event_id="1"), enrolled(course_id=None)]}
+    calls = {"k-1": mixed, "k-2": enrolled(course_id=None), "k-3": enrolled(provider_id="other")}
+    for key, body in calls.items():
+        first, again = [await post(hub, provider, body, key) for _ in range(2)]
+        assert first.status_code in (207, 422, 403)
+        assert (again.status_code, again.content) == (first.status_code, first.content)
+        assert again.headers["content-type"] == first.headers["content-type"]
+        assert again.headers["idempotency-replayed"] == "true"
+
+
+async def test_another_body_under_the_same_key_is_422(
+    hub: Hub, settings: Settings, provider: Headers
+) -> None:
+    await post(hub, provider, enrolled())
+    other = await post(hub, provider, enrolled(course_id="crane"))
+    assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-key-reused")
+    assert await events_on_the_log(settings) == 1
+
+
+async def test_a_key_is_of_one_organisation(
+    hub: Hub, settings: Settings, provider: Headers
+) -> None:
+    theirs = await hub.key(Role.PROVIDER, "other-college")
+    colleague = await hub.key(Role.PROVIDER, SOURCE)
+    await post(hub, provider, enrolled())
+    other = await post(hub, theirs, enrolled(provider_id="other-college"))
+    assert (other.status_code, other.json()["status"]) == (202, "accepted")
+    same = await post(hub, colleague, enrolled())
+    assert same.headers["idempotency-replayed"] == "true"
+
+
+async def test_while_the_call_is_under_way_the_same_one_is_409(
+    hub: Hub, settings: Settings, provider: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go = asyncio.Event(), asyncio.Event()
+    real = Writer.write
+
+    async def slow(self: Writer, *args: Any) -> Any:
+        begun.set()
+        await go.wait()
+        return await real(self, *args)
+
+    monkeypatch.setattr(Writer, "write", slow)
+    first = asyncio.create_task(post(hub, provider, enrolled()))
+    await begun.wait()
+    meanwhile = await post(hub, provider, enrolled())
+    other = await post(hub, provider, enrolled(course_id="crane"))
+    go.set()
+
+    assert (meanwhile.status_code, meanwhile.json()["type"]) == (409, "/problems/in-progress")
+    assert int(meanwhile.headers["retry-after"]) > 0
+    assert other.status_code == 422
+    assert (await first).status_code == 202
+    assert await events_on_the_log(settings) == 1
+
+
+async def test_what_failed_for_no_fault_of_the_caller_may_be_tried_again(
+    hub: Hub, provider: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Any) -> Any:
+        raise DependencyDown("the log is away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "write", away)
+        assert (await post(hub, provider, enrolled())).status_code == 503
+    assert (await post(hub, provider, enrolled())).json()["status"] == "accepted"
+
+
+async def test_a_bad_key_is_refused_before_anything_is_written(
+    hub: Hub, settings: Settings, provider: Headers
+) -> None:
+    assert (await post(hub, provider, enrolled(), '""')).status_code == 400
+    assert (await post(hub, provider, enrolled(), "a b")).status_code == 400
+    assert await events_on_the_log(settings) == 0
+
+
+async def test_keys_are_forgotten_after_a_day_and_bounded(hub: Hub) -> None:
+    own, store = IngestSettings(calls_kept=3), CallStore(hub.pool)
+    now, holder = utc_now(), (await hub.pool.fetchval("SELECT gen_random_uuid()"))
+
+    def call(key: str, subject: str = SOURCE) -> Call:
+        return Call(subject, key, b"same")
+
+    async def begin(key: str, after: timedelta = timedelta(0), subject: str = SOURCE) -> bool:
+        return await store.begin(call(key, subject), holder, now + after, own)
+
+    assert [await begin(key) for key in "abcd"] == [True, True, True, False]
+    assert await begin("a", subject="another")
+    assert not await begin("a"), "somebody is at it"
+    assert await begin("a", own.call_hold), "who died over it is followed"
+    late = own.call_kept_for + timedelta(seconds=1)
+    assert await begin("b", late), "forgotten, though not deleted yet"
+    await store.forget(now + late)
+    left = await hub.pool.fetch("SELECT key FROM ingest_work.call WHERE subject = $1", SOURCE)
+    assert {row["key"] for row in left} == {"a", "b"}
