@@ -6,13 +6,10 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 
-import uvloop
-
-from services.common import log, tracing
 from services.common.postgres import Pool, open_pool
+from services.common.running import run_worker
 from services.common.settings import Settings
 from services.projections.projections import PROJECTIONS
 from services.projections.settings import ProjectionsSettings
@@ -32,19 +29,12 @@ async def rebuild() -> None:
         await initialise(pool)
 
 
-async def main() -> None:
-    settings = Settings()
-    log.configure(settings.log_level)
-    tracing.configure(settings, "projections")
-    worker = ProjectionsWorker(settings, ProjectionsSettings(), PROJECTIONS)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, worker.stop)
-    await worker.run()
-
-
 def run() -> None:
     """Work until SIGINT or SIGTERM; the batch under way is finished."""
-    uvloop.run(main())
+    run_worker(
+        "projections",
+        lambda settings: ProjectionsWorker(settings, ProjectionsSettings(), PROJECTIONS),
+    )
 
 
 if __name__ == "__main__":

@@ -49,6 +49,14 @@ channel `positions` as `topic:partition:next_offset`. Topics are named without t
 
 `parked (topic, partition, log_offset, worker_id, reason, key, value, headers, parked_at)`: records
 that could not be read, and later records of the same worker, which wait behind them in order.
+
+## What leaves a story
+
+`set_aside` has the rows of `story` that do not count, with `why`: `void` (the source, or the hub,
+took the event back) or `moved` (the story goes on under another id). `void (worker_id, event_id,
+source, void_event_id)` names the events that do not count, which may come later; `moved
+(worker_id)` the ids that are no longer used. A worker from whose story something leaves is folded
+again, in the transaction of the event that caused it; `RETRACTIONS` says which events do that.
 """
 
 

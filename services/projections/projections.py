@@ -36,10 +36,14 @@ from schemas.events import (
     PromiseLapsed,
     PromiseMade,
     Promoted,
+    RecordCorrected,
+    RecordVoided,
     RoleChanged,
     SharingAgreementSigned,
     SkillAttested,
     SkillClaimed,
+    SourceRecordLinked,
+    SourceRecordUnlinked,
     SupportGiven,
     TrainingAcknowledged,
     TrainingCompleted,
@@ -49,7 +53,11 @@ from schemas.events import (
     TrainingProgressed,
     WageChanged,
     WorkerRegistered,
+    WorkersMerged,
+    WorkersSplit,
 )
+from services.common.emit import HUB
+from services.common.staying import STAYING
 from services.projections.declaration import (
     Count,
     Current,
@@ -61,6 +69,7 @@ from services.projections.declaration import (
     Where,
     declared_in,
 )
+from services.projections.retractions import Retractions
 
 
 class Worker(Projection):
@@ -72,6 +81,38 @@ class Worker(Projection):
     display_name = Latest(WorkerRegistered.display_name, ContactChanged.display_name)
     contact_email = Latest(WorkerRegistered.contact_email, ContactChanged.contact_email)
     language = Latest(WorkerRegistered.language, ContactChanged.language)
+
+
+class IdentityLink(Projection):
+    """One row per record of an organisation that counts, or counted, as this person's."""
+
+    key = Key("worker_id", "link_id")
+    organization_id = Latest(
+        SourceRecordLinked.organization_id, SourceRecordUnlinked.organization_id
+    )
+    evidence = Latest(SourceRecordLinked.evidence)
+    linked_at = Earliest(SourceRecordLinked.occurred_at)
+    unlinked_at = Earliest(SourceRecordUnlinked.occurred_at)
+    unlink_reason = Latest(SourceRecordUnlinked.reason)
+
+
+class IdentityMove(Projection):
+    """One row per merge that this record took part in. The old id's answer is `into_worker_id`."""
+
+    key = Key("worker_id", "merge_id")
+    from_worker_id = Latest(WorkersMerged.from_worker_id)
+    into_worker_id = Latest(WorkersMerged.into_worker_id)
+    merged_at = Earliest(WorkersMerged.occurred_at)
+
+
+class IdentitySplit(Projection):
+    """One row per split that this record took part in."""
+
+    key = Key("worker_id", "split_id")
+    from_worker_id = Latest(WorkersSplit.from_worker_id)
+    into_worker_id = Latest(WorkersSplit.into_worker_id)
+    reason = Latest(WorkersSplit.reason)
+    split_at = Earliest(WorkersSplit.occurred_at)
 
 
 class Training(Projection):
@@ -354,5 +395,14 @@ class SharingAgreement(Projection):
     document_sha256 = Current(SharingAgreementSigned.document_sha256)
     signed_at = Current(SharingAgreementSigned.occurred_at)
 
+
+# What takes events out of a story again. A source takes back what it said itself; the hub, in the
+# name of a person or after a dispute, whatever anyone said. Consent stays with the id that gave it.
+RETRACTIONS = Retractions(
+    voids=(RecordVoided.voided_event_id, RecordCorrected.corrected_event_id),
+    everyone=HUB,
+    moved=WorkersMerged.from_worker_id,
+    staying=STAYING,
+)
 
 PROJECTIONS = declared_in(sys.modules[__name__])

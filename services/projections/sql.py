@@ -36,6 +36,26 @@ COMMENT ON TABLE {schema}.story IS
     'Every event about a person, once. payload is the Avro datum; sealed fields are still sealed.';
 CREATE INDEX IF NOT EXISTS story_newest ON {schema}.story (worker_id, occurred_at);
 
+CREATE TABLE IF NOT EXISTS {schema}.set_aside (
+    LIKE {schema}.story, why text NOT NULL, PRIMARY KEY (worker_id, event_id)
+);
+COMMENT ON TABLE {schema}.set_aside IS
+    'Events on the log that are not part of the story: void, or of a story that moved.';
+CREATE INDEX IF NOT EXISTS set_aside_place ON {schema}.set_aside (topic, partition, log_offset);
+
+CREATE TABLE IF NOT EXISTS {schema}.void (
+    worker_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    source text NOT NULL,
+    void_event_id uuid NOT NULL,
+    PRIMARY KEY (worker_id, event_id, void_event_id)
+);
+COMMENT ON TABLE {schema}.void IS
+    'Events that do not count, whether they are on the log yet or not, and who said so.';
+
+CREATE TABLE IF NOT EXISTS {schema}.moved (worker_id uuid PRIMARY KEY);
+COMMENT ON TABLE {schema}.moved IS 'Workers whose story goes on under another id.';
+
 CREATE TABLE IF NOT EXISTS {schema}.directory_event (
     organization_id text NOT NULL,
     event_id uuid NOT NULL,

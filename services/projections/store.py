@@ -15,10 +15,12 @@ from services.common.errors import DependencyDown, RetryableError, TerminalError
 from services.common.postgres import AWAY, Connection, Pool, apply_sql
 from services.common.settings import Settings
 from services.projections.batch import Batch, Folded, Span, fold_events
-from services.projections.declaration import STREAMS, Projection
+from services.projections.declaration import STORIES, STREAMS, Projection
 from services.projections.events import Events
 from services.projections.intake import Parked, Partition
 from services.projections.layout import Layout, layout_of
+from services.projections.retractions import Retractions
+from services.projections.settling import Settling
 from services.projections.sql import (
     DROP,
     MADE_FROM,
@@ -117,9 +119,15 @@ class Basis:
 
 @asynccontextmanager
 async def open_store(
-    settings: Settings, schema: str, projections: Sequence[type[Projection]]
+    settings: Settings,
+    schema: str,
+    projections: Sequence[type[Projection]],
+    retractions: Retractions | None = None,
 ) -> AsyncIterator[ReadModelStore]:
-    """A store with a connection of its own. Raises DependencyDown when PostgreSQL is away."""
+    """A store with a connection of its own. Raises DependencyDown when PostgreSQL is away.
+
+    Without `retractions` nothing ever leaves a story again.
+    """
     try:
         connection = await asyncpg.connect(
             settings.database_url.get_secret_value(),
@@ -130,7 +138,7 @@ async def open_store(
     except AWAY as error:
         raise DependencyDown("PostgreSQL does not answer") from error
     try:
-        store = ReadModelStore(connection, schema, projections)
+        store = ReadModelStore(connection, schema, projections, retractions)
         await store.prepare()
         yield store
     finally:
@@ -142,7 +150,11 @@ class ReadModelStore:
     """Writes batches through one connection, one at a time."""
 
     def __init__(
-        self, connection: Connection, schema: str, projections: Sequence[type[Projection]]
+        self,
+        connection: Connection,
+        schema: str,
+        projections: Sequence[type[Projection]],
+        retractions: Retractions | None = None,
     ) -> None:
         self._connection = connection
         self._schema = schema
@@ -152,6 +164,10 @@ class ReadModelStore:
         self._staged = Counter[str]()  # bytes copied to each staging table since it was emptied
         # Whether the last batch held repeats, so that the next one likely does, too.
         self._sees_repeats = False
+        self._settling = None
+        if retractions is not None:
+            stories = self._layouts[STORIES]
+            self._settling = Settling(connection, schema, retractions, stories, self._copy)
 
     @property
     def layouts(self) -> Sequence[Layout]:
@@ -161,6 +177,7 @@ class ReadModelStore:
         """Make the session's staging tables."""
         ddl = [staging_ddl(layout) for layout in self.layouts]
         ddl += [log_staging_ddl(stream, self._schema) for stream in STREAMS]
+        ddl += [self._settling.staging_ddl()] if self._settling is not None else []
         await self._connection.execute("\n".join(ddl))
 
     async def basis(self, partitions: Collection[Partition]) -> Basis:
@@ -207,9 +224,21 @@ class ReadModelStore:
 
     async def _merge(self, events: Events, folded: Folded) -> None:
         """Add the events to their log; only those that are new to it feed the tables."""
+        if self._settling is not None and events.stream is STORIES:
+            ordinary, again = await self._settling.settle(events)
+            if again is not None:
+                await self._feed(fold_events(again, self._layouts[STORIES]))
+            if ordinary is not events:
+                events, folded = ordinary, fold_events(ordinary, self._layouts[STORIES])
+                if not events.log.height:
+                    return
         fresh = await self._add_to_log(events, folded.log)
         if fresh is not events:
             folded = fold_events(fresh, self._layouts[events.stream])
+        await self._feed(folded)
+
+    async def _feed(self, folded: Folded) -> None:
+        """Merge folded rows into the tables."""
         for layout, rows in folded.tables:
             await self._stage(layout.table, layout.types, rows)
             await self._connection.execute(merge(layout, self._schema))

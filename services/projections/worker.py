@@ -16,7 +16,9 @@ from services.common.settings import Settings
 from services.projections.batch import Batch, make_batch
 from services.projections.declaration import Projection
 from services.projections.intake import Partition
+from services.projections.projections import RETRACTIONS
 from services.projections.reader import LogReader, open_reader
+from services.projections.retractions import Retractions
 from services.projections.settings import ProjectionsSettings
 from services.projections.store import ReadModelStore, StalePosition, open_store
 
@@ -45,10 +47,12 @@ class ProjectionsWorker:
         settings: Settings,
         own: ProjectionsSettings,
         projections: Sequence[type[Projection]],
+        retractions: Retractions = RETRACTIONS,
     ) -> None:
         self._settings = settings
         self._own = own
         self._projections = projections
+        self._retractions = retractions
         self._stop = asyncio.Event()
         self._held: Set[bytes] = frozenset()
         self._resting: dict[Partition, float] = {}
@@ -68,7 +72,8 @@ class ProjectionsWorker:
 
     async def _write(self, reader: LogReader) -> None:
         schema = self._own.read_schema
-        async with open_store(self._settings, schema, self._projections) as store:
+        rules = self._retractions
+        async with open_store(self._settings, schema, self._projections, rules) as store:
             await self._follow(reader, store)
 
     async def _follow(self, reader: LogReader, store: ReadModelStore) -> None:
