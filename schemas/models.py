@@ -349,7 +349,7 @@ class GoalStated(StoryEvent):
     goal_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     kind: Literal["UNKNOWN", "ROLE", "WAGE", "SKILL", "CREDENTIAL", "MORE_HOURS", "NO_PROMOTION", "OTHER"]
     occupation: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{4}\.[0-9]{2}$")] | None = None
-    skill_id: Annotated[str, Field(pattern=r"^[a-z0-9]+:[A-Za-z0-9._-]{1,80}$")] | None = None
+    skill_id: Annotated[str, Field(pattern=r"^[a-z0-9]{1,20}:[A-Za-z0-9._-]{1,80}$")] | None = None
     framework: Literal["UNKNOWN", "ONET", "CASE", "CTDL", "ESCO", "LOCAL"]
     framework_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
     wage_amount: Annotated[Decimal, Field(max_digits=12, decimal_places=2, ge=0)] | None = None
@@ -703,7 +703,7 @@ class SkillAttestationWithdrawn(StoryEvent):
     own_names: ClassVar[tuple[str, ...]] = ('attestation_id', 'skill_id', 'reason')
     type: Literal["SkillAttestationWithdrawn"] = "SkillAttestationWithdrawn"
     attestation_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
-    skill_id: Annotated[str, Field(pattern=r"^[a-z0-9]+:[A-Za-z0-9._-]{1,80}$")]
+    skill_id: Annotated[str, Field(pattern=r"^[a-z0-9]{1,20}:[A-Za-z0-9._-]{1,80}$")]
     reason: Literal["UNKNOWN", "MISTAKE", "NO_LONGER_TRUE", "WRONG_PERSON", "OTHER"]
 
 
@@ -714,7 +714,7 @@ class SkillAttested(StoryEvent):
     own_names: ClassVar[tuple[str, ...]] = ('attestation_id', 'skill_id', 'level', 'attested_by', 'evidence', 'framework', 'framework_code', 'words')
     type: Literal["SkillAttested"] = "SkillAttested"
     attestation_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
-    skill_id: Annotated[str, Field(pattern=r"^[a-z0-9]+:[A-Za-z0-9._-]{1,80}$")]
+    skill_id: Annotated[str, Field(pattern=r"^[a-z0-9]{1,20}:[A-Za-z0-9._-]{1,80}$")]
     level: Literal["UNKNOWN", "BEGINNER", "CAN_DO", "CAN_TEACH"]
     attested_by: Literal["UNKNOWN", "SUPERVISOR", "MENTOR", "ASSESSOR", "PEER"]
     evidence: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
@@ -729,7 +729,7 @@ class SkillClaimed(StoryEvent):
     event_type: ClassVar[str] = "SkillClaimed"
     own_names: ClassVar[tuple[str, ...]] = ('skill_id', 'level', 'framework', 'framework_code', 'words')
     type: Literal["SkillClaimed"] = "SkillClaimed"
-    skill_id: Annotated[str, Field(pattern=r"^[a-z0-9]+:[A-Za-z0-9._-]{1,80}$")]
+    skill_id: Annotated[str, Field(pattern=r"^[a-z0-9]{1,20}:[A-Za-z0-9._-]{1,80}$")]
     level: Literal["UNKNOWN", "BEGINNER", "CAN_DO", "CAN_TEACH"]
     framework: Literal["UNKNOWN", "ONET", "CASE", "CTDL", "ESCO", "LOCAL"] = 'UNKNOWN'
     framework_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
@@ -742,7 +742,7 @@ class SkillNeedPublished(DirectoryEvent):
     event_type: ClassVar[str] = "SkillNeedPublished"
     own_names: ClassVar[tuple[str, ...]] = ('skill_id', 'framework', 'framework_code', 'title', 'level', 'occupation', 'region', 'openings', 'needed_by', 'ended')
     type: Literal["SkillNeedPublished"] = "SkillNeedPublished"
-    skill_id: Annotated[str, Field(pattern=r"^[a-z0-9]+:[A-Za-z0-9._-]{1,80}$")]
+    skill_id: Annotated[str, Field(pattern=r"^[a-z0-9]{1,20}:[A-Za-z0-9._-]{1,80}$")]
     framework: Literal["UNKNOWN", "ONET", "CASE", "CTDL", "ESCO", "LOCAL"]
     framework_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
     title: Annotated[str, Field(min_length=1, max_length=300)]

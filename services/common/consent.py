@@ -30,8 +30,9 @@ Category = Literal[
 ]
 Purpose = Literal["hiring", "advancement", "training_support", "programme_outcomes"]
 
-# Events about consent and delivery are the worker's own business and never leave.
-NEVER_SHARED = frozenset({"consent", "demographic", "envelope"})
+# Events about consent and delivery are the worker's own business and never leave; nor does why
+# somebody left a job or a course, which may tell of health or discipline.
+NEVER_SHARED = frozenset({"consent", "demographic", "discipline", "envelope"})
 
 
 class Reason(StrEnum):
