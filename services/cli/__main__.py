@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli import schemas
+from services.cli import schemas, vault
 from services.cli.exits import Exit, Refused, exit_code_of
 from services.common.errors import ThroughlineError
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 
 app.add_typer(schemas.app, name="schemas")
+app.add_typer(vault.app, name="vault")
 
 DEFAULT_DATA = Path(".throughline")
 DEFAULT_PORT = 8080

@@ -45,6 +45,7 @@ async def examine(settings: Settings, data: Path, port: int) -> list[Finding]:
         *local,
         *remote,
         await _asked("topics", lambda: topics(settings)),
+        await _asked("vault", lambda: vault(settings)),
         await _asked("projections", lambda: projections(settings)),
     ]
 
@@ -134,6 +135,26 @@ async def topics(settings: Settings) -> Finding:
     if absent:
         return Finding("topics", False, f"missing: {', '.join(absent)}", "Run `throughline init`.")
     return Finding("topics", True, f"all {len(TOPICS)} are there")
+
+
+async def vault(settings: Settings) -> Finding:
+    """Whether the keys can be opened, and are not too old."""
+    from services.common.clock import utc_now
+    from services.common.postgres import open_pool
+    from services.common.vault import MasterKeyProblem, Vault
+    from services.common.vault.rotation import is_due, key_ages
+
+    try:
+        async with open_pool(settings, most=1) as pool:
+            ages = await key_ages(pool)
+            await Vault.open(settings, pool)
+    except MasterKeyProblem as error:
+        return Finding("vault", False, str(error), "Put right what it says.")
+    now = utc_now()
+    days = max((now - age.created_at).days for age in ages)
+    found = "a rotation was begun" if len(ages) > 1 else f"the keys are {days} days old"
+    fix = "Run `throughline vault rotate`; it is due every 30 days."
+    return Finding("vault", not is_due(ages, now), found, fix if is_due(ages, now) else None)
 
 
 async def projections(settings: Settings) -> Finding:

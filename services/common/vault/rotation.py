@@ -16,7 +16,6 @@ nothing of what was erased since: the running hub has no key for it any more.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -26,6 +25,7 @@ import asyncpg
 
 from services.common.errors import TerminalError
 from services.common.postgres import Connection, Pool
+from services.common.vault.custodian import MasterKeyProblem
 from services.common.vault.envelope import DamagedKey, KeyEncryptionKeys, data_key_name
 from services.common.vault.hub import secret_name
 
@@ -87,7 +87,10 @@ class KeyAge:
 
 async def key_ages(pool: Pool) -> list[KeyAge]:
     """The key-encryption keys, oldest first; more than one while a rotation is under way."""
-    return [KeyAge(**row) for row in await pool.fetch(_STATUS)]
+    try:
+        return [KeyAge(**row) for row in await pool.fetch(_STATUS)]
+    except asyncpg.UndefinedTableError:
+        raise MasterKeyProblem("the database has no vault yet: run `throughline init`") from None
 
 
 def is_due(ages: Sequence[KeyAge], now: datetime) -> bool:
@@ -102,7 +105,10 @@ async def rotate(
 
     Raises RotationRuns, MasterKeyProblem, DamagedKey, or DependencyDown: start it again.
     """
-    async with pool.acquire() as connection, _alone(connection):
+    async with pool.acquire() as connection:
+        # Ends with the session, or when the pool takes the connection back.
+        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _ALONE):
+            raise RotationRuns("another process is rotating the master key now; wait for its end")
         await keks.load(connection)
         master_id = await keks.custodian.prepare_next()
         yield Progress("begun")
@@ -118,18 +124,6 @@ async def rotate(
         await keks.custodian.retire_present()
         await keks.load(connection)
         yield Progress("done", done, total)
-
-
-@asynccontextmanager
-async def _alone(connection: Connection) -> AsyncIterator[None]:
-    """The lock ends with the session, so a killed process leaves none."""
-    if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _ALONE):
-        raise RotationRuns("another process is rotating the master key now; wait for its end")
-    try:
-        yield
-    finally:
-        if not connection.is_closed():
-            await connection.execute("SELECT pg_advisory_unlock($1)", _ALONE)
 
 
 async def _switch(connection: Connection, keks: KeyEncryptionKeys, master_id: str) -> UUID:
