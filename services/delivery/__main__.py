@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import signal
 from collections.abc import AsyncIterator
 
-import uvloop
 from fastapi import FastAPI
 
-from services.common import agreements_on_file, log, tracing
+from services.common import agreements_on_file
 from services.common.http import HttpService
 from services.common.postgres import Pool, apply_schema
-from services.common.settings import Settings
+from services.common.running import run_worker
 from services.delivery.routes import router
 from services.delivery.settings import DeliverySettings
 from services.delivery.worker import DeliveryWorker
@@ -34,19 +31,9 @@ def service() -> HttpService:
     return HttpService("delivery", router=router, lifespan=lifespan)
 
 
-async def main() -> None:
-    settings = Settings()
-    log.configure(settings.log_level)
-    tracing.configure(settings, "delivery")
-    worker = DeliveryWorker(settings, DeliverySettings())
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, worker.stop)
-    await worker.run()
-
-
 def run() -> None:
     """Work until SIGINT or SIGTERM; what is being sent is finished first."""
-    uvloop.run(main())
+    run_worker("delivery", lambda settings: DeliveryWorker(settings, DeliverySettings()))
 
 
 if __name__ == "__main__":

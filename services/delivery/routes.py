@@ -12,7 +12,7 @@ from connectors.webhook import new_secret, show_secret
 from services.common.access import Principal, caller
 from services.common.agreements_on_file import check_receiving
 from services.common.clock import utc_now
-from services.common.consent import Category
+from services.common.consent import Category, Purpose
 from services.common.emit import Actor
 from services.common.errors import FieldError, Problem
 from services.common.ids import new_id
@@ -31,7 +31,7 @@ class ConnectionOrder(BaseModel):
     connector: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
     url: Annotated[str, Field(min_length=1, max_length=2000)]
     categories: Annotated[frozenset[Category], Field(min_length=1)]
-    purpose: Literal["hiring", "advancement", "training_support", "programme_outcomes"]
+    purpose: Purpose
     # What lets us into the system, where its connector needs that. Sealed, and never shown again.
     token: SecretStr | None = None
 

@@ -22,11 +22,9 @@ from services.common.consent import (
     shareable_fields,
 )
 from services.common.errors import FieldError, Problem
+from services.common.reads import READ
 from services.common.vault import Keyring, Place, Redacted, Vault
 from services.portal.store import AgreedGrant, ReadStore
-
-# The connection that a read through the API is logged under.
-READ = "read"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,12 +14,10 @@ from services.common.access import Principal
 from services.common.clock import utc_now
 from services.common.codec import Decoded
 from services.common.consent import NEVER_SHARED
-from services.common.emit import Actor, Event, about_worker, publish
 from services.common.errors import not_found
-from services.common.ids import new_id
 from services.common.postgres import Connection
+from services.common.reads import Read, hold_withdrawals, log_reads
 from services.portal.reading import (
-    READ,
     Cursors,
     Told,
     disclosed,
@@ -29,12 +26,6 @@ from services.portal.reading import (
     with_names,
 )
 from services.portal.store import AgreedGrant, ReadStore, StoryFilter
-
-# A dispatch, a read and a withdrawal of one worker and recipient meet at this row.
-_MAKE_LOCK = """
-INSERT INTO consent.lock (worker_id, recipient_id) VALUES ($1, $2) ON CONFLICT DO NOTHING
-"""
-_SHARE_LOCK = "SELECT FROM consent.lock WHERE worker_id = $1 AND recipient_id = $2 FOR SHARE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +109,7 @@ class SharedReads:
         """Decide now and log it, while a withdrawal waits. Raises Problem 404, KafkaError."""
         recipient = who.organization_id
         async with self._state.pool.acquire() as connection, connection.transaction():
-            await connection.execute(_MAKE_LOCK, worker_id, recipient)
-            await connection.execute(_SHARE_LOCK, worker_id, recipient)
+            await hold_withdrawals(connection, [worker_id], recipient)
             now = utc_now()
             agreed = await self._live(worker_id, recipient, asked.purpose, now, connection)
             told = disclosed(
@@ -132,31 +122,19 @@ class SharedReads:
                 at=now,
             )
             producer, settings = self._state.producer, self._state.settings
-            logged = (read_event(one, who, now) for one in told)
-            await asyncio.gather(*(publish(producer, settings, event) for event in logged))
+            await log_reads(producer, settings, map(read_of, told), who, now)
         return told
 
 
-def read_event(told: Told, who: Principal, now: datetime) -> Event:
-    """What the log of disclosures says of one fact that an organisation read."""
+def read_of(told: Told) -> Read:
+    """One fact that an organisation is told, as the log has it."""
     update, seen = told.disclosure, told.event
-    return about_worker(
-        "DisclosureAttempted",
-        new_id(),
-        seen.worker_id,
-        Actor.of(who),
-        at=now,
-        # One row a day for the worker: who read it again on another day is seen again.
-        message_id=f"{update.message_id}.{now:%Y%m%d}",
-        connection_id=READ,
+    return Read(
+        worker_id=seen.worker_id,
+        event_id=seen.event_id,
+        event_type=seen.name,
+        category=seen.event_type.category,
         recipient_id=update.recipient_id,
-        grant_id=update.grant_id.bytes,
-        subject_event_id=seen.event_id.bytes,
-        subject_type=seen.name,
-        subject_category=seen.event_type.category,
-        outcome="DELIVERED",
-        reason="read",
-        http_status=200,
-        attempt=1,
-        decided_at=now,
+        grant_id=update.grant_id,
+        message_id=update.message_id,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +12,9 @@ from uuid import UUID
 from services.common.access import Principal
 from services.common.clock import utc_now
 from services.common.codec import Decoded
-from services.common.emit import publish
+from services.common.reads import hold_withdrawals, log_reads
 from services.portal.reading import Told, disclosed, opened_fields
-from services.portal.shared_reads import read_event
+from services.portal.shared_reads import read_of
 from services.portal.store import AgreedGrant, ReadStore, Row
 from services.portal.team_store import TeamStore
 
@@ -79,14 +78,13 @@ class TeamReads:
             for event_id, fields in (await opened_fields(self._state.keyring, events)).items()
         }
         async with self._state.pool.acquire() as connection, connection.transaction():
-            await self._team.share_locks(connection, workers)
-            now = utc_now()
             recipient = self._who.organization_id
+            await hold_withdrawals(connection, workers, recipient)
+            now = utc_now()
             agreed = await self._store.grants_to(recipient, workers, using=connection)
             told = self._decided(events, agreed, opened, now)
             producer, settings = self._state.producer, self._state.settings
-            logged = (read_event(one, self._who, now) for one in told)
-            await asyncio.gather(*(publish(producer, settings, event) for event in logged))
+            await log_reads(producer, settings, map(read_of, told), self._who, now)
         return {(one.event.worker_id, _about(one.event)): one for one in told}
 
     def _decided(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
 
-from services.common.postgres import Connection, Pool
+from services.common.postgres import Pool
 from services.portal.store import Row
 
 # Who shares a part of the record now. What is shown is decided once more, one by one.
@@ -49,15 +48,6 @@ ORDER BY t.completed_at, t.worker_id, t.enrolment_id
 LIMIT $5
 """
 )
-# A dispatch, a read and a withdrawal of one worker and recipient meet at these rows.
-_MAKE_LOCKS = """
-INSERT INTO consent.lock (worker_id, recipient_id)
-SELECT w, $2 FROM unnest($1::uuid[]) w ORDER BY w ON CONFLICT DO NOTHING
-"""
-_SHARE_LOCKS = """
-SELECT FROM consent.lock WHERE worker_id = ANY ($1) AND recipient_id = $2
-ORDER BY worker_id FOR SHARE
-"""
 
 
 class TeamStore:
@@ -81,8 +71,3 @@ class TeamStore:
             _UNNOTICED, self._employer_id, "training", self._purposes, at, limit
         )
         return [dict(row) for row in rows]
-
-    async def share_locks(self, connection: Connection, workers: Sequence[UUID]) -> None:
-        """Hold withdrawals of these workers back until the transaction ends."""
-        await connection.execute(_MAKE_LOCKS, workers, self._employer_id)
-        await connection.execute(_SHARE_LOCKS, workers, self._employer_id)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import uvloop
 from fastapi import APIRouter, FastAPI
 
-from services.common import log, tracing
 from services.common.clock import utc_now
 from services.common.http import HttpService
 from services.common.postgres import Pool, apply_schema
 from services.common.revocations import restore
-from services.common.settings import Settings
+from services.common.running import run_worker
 from services.promises import routes, trainings
 from services.promises.calling import Parts
 from services.promises.settings import PromisesSettings
@@ -53,19 +49,9 @@ def service() -> HttpService:
     return HttpService("promises", router=router, lifespan=lifespan)
 
 
-async def main() -> None:
-    settings = Settings()
-    log.configure(settings.log_level)
-    tracing.configure(settings, "promises")
-    worker = PromisesWorker(settings, PromisesSettings())
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, worker.stop)
-    await worker.run()
-
-
 def run() -> None:
     """Work until SIGINT or SIGTERM."""
-    uvloop.run(main())
+    run_worker("promises", lambda settings: PromisesWorker(settings, PromisesSettings()))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,26 +13,14 @@ from aiokafka import AIOKafkaProducer
 
 from services.common.access import Principal
 from services.common.consent import Grant, Recipient, decide
-from services.common.emit import Actor, Event, about_worker, publish
-from services.common.ids import new_id
 from services.common.postgres import Connection, Pool
+from services.common.reads import READ, Read, hold_withdrawals, log_reads
 from services.common.settings import Settings
 from services.common.vault import Vault
 from services.promises.store import Row
 
-# What the worker's page calls a read, in place of a connection.
-READ = "read"
 _PURPOSES = ("advancement", "training_support", "hiring")
 
-# A dispatch, a read and a withdrawal of one worker and recipient meet at this row.
-_MAKE_LOCKS = """
-INSERT INTO consent.lock (worker_id, recipient_id)
-SELECT w, $2 FROM unnest($1::uuid[]) w ORDER BY w ON CONFLICT DO NOTHING
-"""
-_SHARE_LOCKS = """
-SELECT FROM consent.lock WHERE worker_id = ANY ($1) AND recipient_id = $2
-ORDER BY worker_id FOR SHARE
-"""
 _GRANTS = """
 SELECT g.grant_id, g.worker_id, g.recipient_id, g.categories, g.purposes, g.valid_from,
        g.valid_until, g.withdrawn_at IS NOT NULL OR r.grant_id IS NOT NULL AS revoked
@@ -90,40 +77,25 @@ class Sharing:
         employer_id = who.organization_id
         workers = sorted({row["worker_id"] for row, _ in rows})
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(_MAKE_LOCKS, workers, employer_id)
-            await connection.execute(_SHARE_LOCKS, workers, employer_id)
+            await hold_withdrawals(connection, workers, employer_id)
             live = await _live(connection, workers, employer_id, category, at)
-            events = [
-                self._logged(seen, live[seen.worker_id], who, category, at)
+            reads = [
+                self._read(seen, live[seen.worker_id], category)
                 for _, seen in rows
                 if seen is not None and seen.worker_id in live
             ]
-            await asyncio.gather(*(publish(self._producer, self._settings, e) for e in events))
+            await log_reads(self._producer, self._settings, reads, who, at)
         return {place: row["worker_id"] in live for place, (row, _) in enumerate(rows)}
 
-    def _logged(
-        self, seen: Seen, grant: Grant, who: Principal, category: str, at: datetime
-    ) -> Event:
-        message_id = self._vault.message_id(f"{READ}:{grant.recipient_id}", seen.event_id)
-        return about_worker(
-            "DisclosureAttempted",
-            new_id(),
-            seen.worker_id,
-            Actor.of(who),
-            at=at,
-            # One row a day for the worker: who read it again on another day is seen again.
-            message_id=f"{message_id}.{at:%Y%m%d}",
-            connection_id=READ,
+    def _read(self, seen: Seen, grant: Grant, category: str) -> Read:
+        return Read(
+            worker_id=seen.worker_id,
+            event_id=seen.event_id,
+            event_type=seen.event_type,
+            category=category,
             recipient_id=grant.recipient_id,
-            grant_id=grant.grant_id.bytes,
-            subject_event_id=seen.event_id.bytes,
-            subject_type=seen.event_type,
-            subject_category=category,
-            outcome="DELIVERED",
-            reason="read",
-            http_status=200,
-            attempt=1,
-            decided_at=at,
+            grant_id=grant.grant_id,
+            message_id=self._vault.message_id(f"{READ}:{grant.recipient_id}", seen.event_id),
         )
 
 

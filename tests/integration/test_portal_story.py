@@ -13,13 +13,13 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from services.common import reads
 from services.common.access import Role
 from services.common.kafka import Position
 from services.common.positions import wait_until_read
 from services.common.postgres import Pool
 from services.common.settings import Settings
 from services.common.vault import Keyring, Vault
-from services.portal import shared_reads
 from services.projections.projections import PROJECTIONS
 from services.projections.settings import ProjectionsSettings
 from services.projections.worker import ProjectionsWorker
@@ -225,7 +225,7 @@ async def test_what_the_log_does_not_take_is_not_shown(
     async def refuse(*_: object) -> Position:
         raise KafkaError("away")
 
-    monkeypatch.setattr(shared_reads, "publish", refuse)
+    monkeypatch.setattr(reads, "publish", refuse)
 
     answer = await get(hub, rosa, await hub.key(Role.EMPLOYER, "acme-foods"))
 
@@ -268,7 +268,7 @@ async def test_a_withdrawal_waits_for_a_read_under_way(
         await go_on.wait()
         return Position("deliveries", 0, 0)
 
-    monkeypatch.setattr(shared_reads, "publish", slow)
+    monkeypatch.setattr(reads, "publish", slow)
     acme, own = await hub.key(Role.EMPLOYER, "acme-foods"), await hub.key(Role.WORKER, str(rosa))
     reading = asyncio.create_task(get(hub, rosa, acme))
     reading.add_done_callback(lambda _: done.append("read"))
