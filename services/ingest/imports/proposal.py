@@ -229,6 +229,8 @@ def alike(ours: str, theirs: str) -> float:
     known = one - {"id", "at"}
     if known and known == other - {"id", "at"}:
         return max(shared, 0.8)
+    if known and known < other:
+        return max(shared, 0.7)
     return max(shared, _ratio("_".join(sorted(one)), "_".join(sorted(other))) - 0.1)
 
 

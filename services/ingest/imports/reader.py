@@ -22,7 +22,7 @@ DELIMITERS = (",", ";", "\t", "|")
 QUOTES = ('"', "'")
 # The columns that we put before those of a refused row; a corrected file still has them.
 MARKERS = ("throughline_line", "throughline_column", "throughline_reason", "throughline_fix")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _TRIED = 200  # records that speak for or against a delimiter
 
 

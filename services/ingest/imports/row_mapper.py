@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -30,6 +31,14 @@ MAX_ONCE = 1_000_000  # different events of `once` in a file: what was given is 
 
 def _digest(*parts: str) -> bytes:
     return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=12).digest()
+
+
+@cache
+def _optional(model: type[EdgeEvent]) -> frozenset[str]:
+    """Fields that may be left empty; an import must name person and event."""
+    fields = model.model_fields.items()
+    own = {name for name, field in fields if not field.is_required()}
+    return frozenset(own - {"source_record_id", "source_event_id"})
 
 
 class RefusedValue(Exception):
@@ -99,8 +108,12 @@ class _Row:
 
     def fill(self, template: str) -> str | None:
         """The template with its references filled in. None when one of them is empty."""
+        pieces = parts(template)
+        if len(pieces) == 1:
+            is_reference, piece = pieces[0]
+            return self.get(piece) if is_reference else piece
         filled = []
-        for is_reference, piece in parts(template):
+        for is_reference, piece in pieces:
             value = self.get(piece) if is_reference else piece
             if value is None:
                 return None
@@ -226,10 +239,7 @@ class _Builder:
         if isinstance(spec, list):
             items = [self._one(item, optional=True) for item in spec]
             return list(dict.fromkeys(item for item in items if item is not None))
-        optional = not self._model.model_fields[name].is_required() and name not in (
-            "source_record_id",
-            "source_event_id",
-        )
+        optional = name in _optional(self._model)
         value = self._one(spec, optional=optional)
         if value is None and not optional and not self._refused:
             columns = ", ".join(self._mapper.columns_of(spec.from_)) or name
@@ -262,9 +272,7 @@ class _Builder:
         columns: list[str] = []
         for part in spec if isinstance(spec, list) else [spec]:
             columns += self._mapper.columns_of(part.from_) if part is not None else []
-        field_info = self._model.model_fields.get(name)
-        optional = field_info is not None and not field_info.is_required()
-        optional = optional and name not in ("source_record_id", "source_event_id")
+        optional = name in _optional(self._model)
         bad = BadValue("misfit", f"does not fit {name}: {message}", "Correct it in the file.")
         severity = Severity.WARNING if optional else Severity.REFUSED
         self._note(severity, ", ".join(columns) or name, bad, str(raw.pop(name, "")))
