@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -16,8 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
 from connectors.sdk import AsyncClient, Limits, NotInTransaction, Outbox, OutboxProblem, ddl
-from connectors.sdk.relay import ONE_TRY, Relay, RelaySettings
+from connectors.sdk.relay import ONE_TRY, Relay, RelaySettings, Store
 from connectors.sdk.relay.postgresql import PostgresStore
+from connectors.sdk.relay.store import Sent
 from services.common.access import Role, issue_key
 from services.common.codec import decode
 from services.common.settings import Settings
@@ -81,7 +83,7 @@ def _psycopg(url: str) -> None:
             OUTBOX.put(connection, completed("psycopg-alone"))
         with connection.transaction():
             OUTBOX.put_all(connection, [completed("psycopg-block"), completed("psycopg-block-2")])
-        with pytest.raises(ZeroDivisionError), connection.transaction():
+        with suppress(ZeroDivisionError), connection.transaction():
             OUTBOX.put(connection, completed("psycopg-failed"))
             raise ZeroDivisionError
 
@@ -94,9 +96,9 @@ def _sqlalchemy(url: str) -> None:
         OUTBOX.put(connection, completed("connection"))
         connection.commit()
         OUTBOX.put(connection, completed("connection-rolled-back"))
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        with pytest.raises(NotInTransaction, match="AUTOCOMMIT"):
-            OUTBOX.put(connection, completed("connection-alone"))
+    by_itself = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    with by_itself, pytest.raises(NotInTransaction, match="AUTOCOMMIT"):
+        OUTBOX.put(by_itself, completed("connection-alone"))
     engine.dispose()
 
 
@@ -106,16 +108,16 @@ async def _asynchronous(url: str) -> None:
         await connection.commit()
         with pytest.raises(TypeError, match="put_async"):
             OUTBOX.put(connection, completed("psycopg-async-mistaken"))
-    async with asyncpg.create_pool(url, min_size=1, max_size=1) as pool:
-        async with pool.acquire() as connection:
-            with pytest.raises(NotInTransaction, match=r"connection\.transaction"):
-                await OUTBOX.put_async(connection, completed("asyncpg-alone"))
-            async with connection.transaction():
-                await OUTBOX.put_async(connection, completed("asyncpg"))
-            with pytest.raises(ZeroDivisionError):
-                async with connection.transaction():
-                    await OUTBOX.put_async(connection, completed("asyncpg-failed"))
-                    raise ZeroDivisionError
+    pool = asyncpg.create_pool(url, min_size=1, max_size=1)
+    async with pool, pool.acquire() as pooled:
+        with pytest.raises(NotInTransaction, match=r"connection\.transaction"):
+            await OUTBOX.put_async(pooled, completed("asyncpg-alone"))
+        async with pooled.transaction():
+            await OUTBOX.put_async(pooled, completed("asyncpg"))
+        with suppress(ZeroDivisionError):
+            async with pooled.transaction():
+                await OUTBOX.put_async(pooled, completed("asyncpg-failed"))
+                raise ZeroDivisionError
     engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://"))
     async with AsyncSession(engine) as session, session.begin():
         await OUTBOX.put_async(session, completed("async-session"))
@@ -207,23 +209,29 @@ async def test_a_relay_whose_connection_is_cut_in_its_turn_goes_on(lms: Lms) -> 
         async with admin.transaction():
             await OUTBOX.put_async(admin, completed(1))
         async with lms.relay() as relay:
-            store = relay._store
             with pytest.raises(OutboxProblem, match="PostgreSQL does not answer"):
-                async with store.turn(10) as turn:
-                    assert turn is not None
-                    assert not (await (await _second(lms)).turn()).ours
-                    await admin.execute(
-                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                        " WHERE datname = current_database() AND state = 'idle in transaction'"
-                    )
-                    await turn.mark([], [])
+                await _cut_in_its_turn(relay._store, admin)
             assert await relay.drain() == {"accepted": 1}
     assert await lms.told() == ["e-1"]
 
 
-async def _second(lms: Lms) -> Relay:
-    async with lms.relay() as relay:
-        return relay
+async def _cut_in_its_turn(store: Store, admin: psycopg.AsyncConnection[Any]) -> None:
+    async with store.turn(10) as turn:
+        assert turn is not None
+        assert [waiting.id for waiting in turn.waiting] == [1]
+        await admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND state = 'idle in transaction'"
+        )
+        await turn.mark([Sent(1, "accepted", None)], [])
+
+
+async def test_one_relay_at_a_time_has_the_turn(lms: Lms) -> None:
+    async with lms.relay() as relay, lms.relay() as other:
+        async with relay._store.turn(10) as turn:
+            assert turn is not None
+            assert not (await other.turn()).ours
+        assert (await other.turn()).ours
 
 
 async def test_what_the_hub_refuses_is_set_aside_with_its_words(lms: Lms) -> None:
@@ -263,14 +271,13 @@ async def test_a_role_without_rights_and_a_missing_table_are_named(lms: Lms) -> 
     await missing.close()
 
     async with await psycopg.AsyncConnection.connect(lms.url, autocommit=True) as admin:
-        await admin.execute("CREATE ROLE sdk_nobody LOGIN")
+        role = f"sdk_{secrets.token_hex(4)}"
+        await admin.execute(f"CREATE ROLE {role}")
         try:
             store = PostgresStore(lms.url, TABLE)
-            await store.open()
-            await store.execute("SET ROLE sdk_nobody")
+            await store.execute(f"SET ROLE {role}")
             with pytest.raises(OutboxProblem, match="the relay's role needs SELECT, UPDATE"):
-                async with store.turn(1):
-                    pass
+                await Relay(store, AsyncClient("http://hub.test", "k")).turn()
             await store.close()
         finally:
-            await admin.execute("DROP ROLE sdk_nobody")
+            await admin.execute(f"DROP ROLE {role}")

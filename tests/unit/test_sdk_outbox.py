@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def test_committed_is_there_and_rolled_back_is_not(
     with connection:
         connection.execute("INSERT INTO grade VALUES ('e-1')")
         outbox.put(connection, completed(1))
-    with pytest.raises(ZeroDivisionError), connection:
+    with suppress(ZeroDivisionError), connection:
         outbox.put(connection.cursor(), completed(2))
         raise ZeroDivisionError
     assert [row["enrolment_id"] for row in rows(file)] == ["e-1"]
@@ -85,9 +85,13 @@ def test_many_are_put_in_order(file: Path, connection: sqlite3.Connection) -> No
 def test_what_is_no_event_fails_in_the_transaction(
     file: Path, connection: sqlite3.Connection
 ) -> None:
-    with pytest.raises(InvalidEvent, match="result"), connection:
-        Outbox().put(connection, completed(1))
-        Outbox().put(connection, {**plain(2), "result": "GREAT"})
+    def put_both() -> None:
+        with connection:
+            Outbox().put(connection, completed(1))
+            Outbox().put(connection, {**plain(2), "result": "GREAT"})
+
+    with pytest.raises(InvalidEvent, match="result"):
+        put_both()
     assert rows(file) == []
 
 
@@ -115,7 +119,7 @@ def test_sqlalchemy_sessions_and_connections(file: Path) -> None:
     with Session(engine) as session, session.begin():
         session.execute(sqlalchemy.text("INSERT INTO grade VALUES ('e-1')"))
         outbox.put(session, completed(1))
-    with pytest.raises(ZeroDivisionError), Session(engine) as session, session.begin():
+    with suppress(ZeroDivisionError), Session(engine) as session, session.begin():
         outbox.put(session, completed(2))
         raise ZeroDivisionError
     with engine.connect() as connection:

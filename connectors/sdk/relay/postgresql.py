@@ -91,17 +91,18 @@ _DISCARD = "DELETE FROM {table} WHERE set_aside_at IS NOT NULL AND id = ANY($1::
 
 
 class PostgresTurn:
-    """A batch inside the transaction that holds the turn."""
+    """A batch inside the transaction that holds the turn: on that connection or not at all."""
 
-    def __init__(self, store: PostgresStore, waiting: Sequence[Waiting]) -> None:
-        self._store = store
+    def __init__(self, connection: Connection, table: str, waiting: Sequence[Waiting]) -> None:
+        self._connection = connection
+        self._table = table
         self.waiting = waiting
 
     async def mark(self, sent: Sequence[Sent], aside: Sequence[Aside]) -> None:
         done = ([s.id for s in sent], [s.outcome for s in sent], [s.position for s in sent])
-        await self._store.execute(_SENT, *done)
-        if aside:
-            await self._store.execute(_ASIDE, [a.id for a in aside], [a.problem for a in aside])
+        refused = ([a.id for a in aside], [a.problem for a in aside])
+        await self._connection.execute(_SENT.format(table=self._table), *done)
+        await self._connection.execute(_ASIDE.format(table=self._table), *refused)
 
 
 class PostgresStore(Store):
@@ -182,7 +183,8 @@ class PostgresStore(Store):
                     yield None
                     return
                 rows = await connection.fetch(self._sql(_WAITING), most)
-                yield PostgresTurn(self, [Waiting(row["id"], row["event"]) for row in rows])
+                waiting = [Waiting(row["id"], row["event"]) for row in rows]
+                yield PostgresTurn(connection, self.table, waiting)
 
     async def news(self, timeout_s: float) -> None:
         try:
