@@ -76,10 +76,8 @@ class AwsKms:
         tags = (await self._call("list_resource_tags", KeyId=new))["Tags"]
         old = next((tag["TagValue"] for tag in tags if tag["TagKey"] == _REPLACES), None)
         await self._call("update_alias", AliasName=self._alias, TargetKeyId=new)
-        if old is not None and not await self._is_going(old):
-            await self._call(
-                "schedule_key_deletion", KeyId=old, PendingWindowInDays=_DELETED_AFTER_DAYS
-            )
+        if old is not None:
+            await self._destroy(old)
         await self._call("delete_alias", AliasName=self._next)
 
     async def wrap(self, master_id: str, kek_id: UUID, key: bytes) -> Wrapped:
@@ -108,9 +106,14 @@ class AwsKms:
         arn: str = found["KeyMetadata"]["Arn"]
         return arn
 
-    async def _is_going(self, arn: str) -> bool:
-        state = (await self._call("describe_key", KeyId=arn))["KeyMetadata"]["KeyState"]
-        return state in {"PendingDeletion", "PendingReplicaDeletion"}
+    async def _destroy(self, arn: str) -> None:
+        key = (await self._call("describe_key", KeyId=arn))["KeyMetadata"]
+        if key["KeyState"] not in {"PendingDeletion", "PendingReplicaDeletion"}:
+            await self._call(
+                "schedule_key_deletion",
+                KeyId=key["KeyId"],
+                PendingWindowInDays=_DELETED_AFTER_DAYS,
+            )
 
     async def _call(self, name: str, **arguments: Any) -> dict[str, Any]:
         """Raises DependencyDown when KMS does not answer, MasterKeyProblem when it refuses."""
