@@ -1,0 +1,118 @@
+"""What sealing costs: the same event with no, one, two and three sealed fields, over real HTTP.
+
+The third is the sender's own number for the person, so it has that looked up, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from services.common.setup import initialise
+from tests.bench.bench_ingest import BATCH, BATCHES_AT_ONCE, WORKERS, Sender, _sender
+from tests.bench.bench_projection import _hub, _servers
+from tests.bench.figure import Figure
+
+DESCRIPTION: str = "What sealing fields costs ingest: none, one, two and three of an event"
+
+ROUNDS = 3
+EVENTS = 30_000  # a round
+_WORDS = "Sets up the lathe without help"
+_CONTESTANTS = ("none", "one", "two", "three")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    rate: float  # accepted events per second
+    per_core: float  # accepted events per second of the service's CPU time
+
+
+class Attestations:
+    """Posts batches of `SkillAttested`, numbered, with some of its sealed fields filled in."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+        self._number = 0
+
+    def _event(self, sealed: int) -> dict[str, Any]:
+        self._number += 1
+        who = self._number % WORKERS
+        filled = {"words": _WORDS, "evidence": _WORDS, "source_record_id": f"r-{who}"}
+        return {
+            "type": "SkillAttested",
+            "source_event_id": f"s-{self._number}",
+            "worker_id": self._sender._workers[who],
+            "occurred_at": "2026-01-05T09:00:00Z",
+            "attestation_id": f"a-{self._number}",
+            "skill_id": "onet:2.B.1",
+            "level": "CAN_DO",
+            "attested_by": "SUPERVISOR",
+            **dict(list(filled.items())[:sealed]),
+        }
+
+    async def round(self, sealed: int, events: int) -> Measured:
+        """Raises AssertionError unless every event is accepted."""
+        made = [self._event(sealed) for _ in range(events)]
+        bodies = iter(
+            [orjson.dumps({"events": made[n : n + BATCH]}) for n in range(0, events, BATCH)]
+        )
+        used_s, began = self._sender._cpu_s(), time.perf_counter()
+        await asyncio.gather(*(self._post(bodies) for _ in range(BATCHES_AT_ONCE)))
+        taken_s = time.perf_counter() - began
+        return Measured(events / taken_s, events / (self._sender._cpu_s() - used_s))
+
+    async def _post(self, bodies: Iterator[bytes]) -> None:
+        for body in bodies:
+            async with self._sender._http.post("/v1/events", data=body) as answer:
+                results = orjson.loads(await answer.read())["results"]
+            assert {result["status"] for result in results} == {"accepted"}, results[:3]
+
+
+async def run(scale: float) -> list[Figure]:
+    """Needs nothing running: starts its own servers unless the environment names some.
+
+    Raises AssertionError when an event is refused.
+    """
+    events = max(BATCH * BATCHES_AT_ONCE, int(EVENTS * scale) // BATCH * BATCH)
+    found: dict[str, list[Measured]] = {name: [] for name in _CONTESTANTS}
+    with _servers() as (bootstrap, database_url), tempfile.TemporaryDirectory() as folder:
+        async with _hub(bootstrap, database_url) as made:
+            settings = made.model_copy(update={"vault_dir": Path(folder) / "vault"})
+            await initialise(settings)
+            async with _sender(settings, Path(folder)) as sender:
+                attestations = Attestations(sender)
+                for sealed in range(len(_CONTESTANTS)):  # not counted: keys made, code warm
+                    await attestations.round(sealed, BATCH * BATCHES_AT_ONCE)
+                for _ in range(ROUNDS):
+                    for sealed, name in enumerate(_CONTESTANTS):
+                        found[name].append(await attestations.round(sealed, events))
+    return _figures(found, {"events": events, "rounds": ROUNDS, "batch": BATCH})
+
+
+def _figures(found: dict[str, list[Measured]], scale: dict[str, Any]) -> list[Figure]:
+    figures = []
+    for unit, of in (("events/s", "rate"), ("events/s per core", "per_core")):
+        medians = {n: statistics.median(getattr(m, of) for m in ms) for n, ms in found.items()}
+        prefix = "sealing" if of == "rate" else "sealing.per_core"
+        for name, value in medians.items():
+            against = None if name == "none" else f"{prefix}.none"
+            ratio = None if against is None else value / medians["none"]
+            figures.append(
+                Figure(
+                    name=f"{prefix}.{name}",
+                    value=value,
+                    unit=unit,
+                    against=against,
+                    ratio=ratio,
+                    scale=scale,
+                )
+            )
+    return figures
