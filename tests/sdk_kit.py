@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
@@ -116,3 +118,30 @@ def problem(status: int, detail: str, **headers: str) -> httpx.Response:
 
 def no_answer(request: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError("refused", request=request)
+
+
+@contextmanager
+def django_on(url: str) -> Iterator[Any]:
+    """Django's connection `lms` to a PostgreSQL URL or to an SQLite file, closed afterwards."""
+    import django
+    from django.conf import settings
+
+    if not settings.configured:
+        settings.configure(INSTALLED_APPS=[], USE_TZ=True)
+        django.setup()
+    from django.db import connections
+
+    part = urlsplit(url)
+    engine = "postgresql" if part.scheme == "postgresql" else "sqlite3"
+    found = {"ENGINE": f"django.db.backends.{engine}", "NAME": url}
+    if engine == "postgresql":
+        found |= {"NAME": part.path.lstrip("/"), "HOST": part.hostname, "PORT": part.port}
+        found |= {"USER": part.username, "PASSWORD": unquote(part.password or "")}
+    connections.settings["lms"] = connections.configure_settings({"default": {}, "lms": found})[
+        "lms"
+    ]
+    try:
+        yield connections["lms"]
+    finally:
+        connections["lms"].close()
+        del connections["lms"]

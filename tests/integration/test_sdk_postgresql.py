@@ -11,6 +11,7 @@ from typing import Any
 
 import asyncpg
 import psycopg
+import psycopg2
 import pytest
 import sqlalchemy
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
@@ -26,7 +27,7 @@ from services.common.settings import Settings
 from tests.conftest import Hub
 from tests.ingest_kit import SOURCE, on_the_log
 from tests.processes import until
-from tests.sdk_kit import completed, plain
+from tests.sdk_kit import completed, django_on, plain
 
 SERVICES = ("ingest",)
 TABLE = "throughline_outbox"
@@ -102,6 +103,31 @@ def _sqlalchemy(url: str) -> None:
     engine.dispose()
 
 
+def _psycopg2(url: str) -> None:
+    connection = psycopg2.connect(url)
+    OUTBOX.put(connection, completed("psycopg2"))
+    connection.commit()
+    OUTBOX.put(connection.cursor(), completed("psycopg2-rolled-back"))
+    connection.rollback()
+    connection.autocommit = True
+    with pytest.raises(NotInTransaction):
+        OUTBOX.put(connection, completed("psycopg2-alone"))
+    connection.close()
+
+
+def _django(url: str) -> None:
+    with django_on(url) as connection:
+        from django.db import transaction
+
+        with transaction.atomic(using="lms"):
+            OUTBOX.put(connection, completed("django"))
+        with suppress(ZeroDivisionError), transaction.atomic(using="lms"):
+            OUTBOX.put(connection, completed("django-failed"))
+            raise ZeroDivisionError
+        with pytest.raises(NotInTransaction, match=r"transaction\.atomic"):
+            OUTBOX.put(connection, completed("django-alone"))
+
+
 async def _asynchronous(url: str) -> None:
     async with await psycopg.AsyncConnection.connect(url) as connection:
         await OUTBOX.put_async(connection, completed("psycopg-async"))
@@ -126,12 +152,22 @@ async def _asynchronous(url: str) -> None:
 
 async def test_with_every_driver_the_log_has_what_committed_and_nothing_else(lms: Lms) -> None:
     await asyncio.to_thread(_psycopg, lms.url)
+    await asyncio.to_thread(_psycopg2, lms.url)
     await asyncio.to_thread(_sqlalchemy, lms.url)
+    await asyncio.to_thread(_django, lms.url)
     await _asynchronous(lms.url)
 
-    assert await lms.drain() == {"accepted": 8}
+    assert await lms.drain() == {"accepted": 10}
 
-    expected = ["psycopg", "psycopg-block", "psycopg-block-2", "session", "connection"]
+    expected = [
+        "psycopg2",
+        "django",
+        "psycopg",
+        "psycopg-block",
+        "psycopg-block-2",
+        "session",
+        "connection",
+    ]
     expected += ["psycopg-async", "asyncpg", "async-session"]
     assert sorted(await lms.told()) == sorted(f"e-{name}" for name in expected)
 
