@@ -61,6 +61,11 @@ class HubProcess:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "not started"
+        return self._process.pid
+
     def kill(self) -> None:
         """SIGKILL, to the process and whatever it started."""
         self._end(signal.SIGKILL)

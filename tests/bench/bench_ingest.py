@@ -1,4 +1,6 @@
-"""Events taken over real HTTP: in batches, one by one, and about people nobody has seen before."""
+"""Events taken over real HTTP: in batches, one by one, and about people nobody has seen before;
+and the same posted to Ralph, a learning record store, as statements.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +11,13 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import orjson
+import psutil
 from aiohttp import ClientSession, TCPConnector
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -21,25 +25,41 @@ from services.common.access import Role, issue_key
 from services.common.postgres import open_pool
 from services.common.settings import Settings
 from services.common.setup import initialise
+from tests.bench import ralph_lrs
 from tests.bench.bench_projection import _hub, _servers
 from tests.bench.figure import Figure
 from tests.processes import HubProcess, free_port, until
 
-DESCRIPTION: str = "Events taken over HTTP, in batches of 500 and one by one"
+DESCRIPTION: str = "Events taken over HTTP, in batches of 500 and one by one, against Ralph"
 
 ROUNDS = 3
 EVENTS, SINGLES = 40_000, 4_000  # a round
 BATCH, BATCHES_AT_ONCE = 500, 4
 SINGLES_AT_ONCE = 32
+STATEMENTS, STATEMENT_BATCH = 2_000, 50  # a round, to Ralph
+AIM, AIM_TIMES = 20_000, 10
 WORKERS = 500
 PROVIDER = "river-college"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One round of one contestant."""
+
+    rate: float  # accepted events per second, from the first request to the last answer
+    per_core: float  # accepted events per second of the process's CPU time
+    latencies_s: Sequence[float]  # of each request
 
 
 class Sender:
     """Posts numbered events, and knows how many the log must hold."""
 
-    def __init__(self, http: ClientSession, workers: Sequence[str]) -> None:
+    def __init__(
+        self, http: ClientSession, workers: Sequence[str], process: psutil.Process
+    ) -> None:
         self._http = http
+        self._process = process
+        self._latencies_s: list[float] = []
         self._workers = workers
         self._number = 0
         self.accepted = 0
@@ -58,23 +78,30 @@ class Sender:
 
     async def rate(
         self, who: Callable[[int], dict[str, Any]], events: int, batch: int, at_once: int
-    ) -> float:
-        """Accepted events per second, from the first request to the last answer.
-
-        Raises AssertionError unless every event is accepted.
-        """
+    ) -> Measured:
+        """Raises AssertionError unless every event is accepted."""
         numbers = range(self._number, self._number + events)
         self._number += events
         made = [_event(number, who(number)) for number in numbers]
         bodies = iter([_body(made[n : n + batch], batch) for n in range(0, events, batch)])
-        began = time.perf_counter()
+        self._latencies_s = []
+        used_s, began = self._cpu_s(), time.perf_counter()
         await asyncio.gather(*(self._post_all(bodies) for _ in range(at_once)))
-        return events / (time.perf_counter() - began)
+        taken_s = time.perf_counter() - began
+        per_core = events / (self._cpu_s() - used_s)
+        return Measured(events / taken_s, per_core, self._latencies_s)
+
+    def _cpu_s(self) -> float:
+        times = self._process.cpu_times()
+        return float(times.user + times.system)
 
     async def _post_all(self, bodies: Any) -> None:
         for body in bodies:
+            began = time.perf_counter()
             async with self._http.post("/v1/events", data=body) as answer:
-                found = orjson.loads(await answer.read())
+                content = await answer.read()
+            self._latencies_s.append(time.perf_counter() - began)
+            found = orjson.loads(content)
             statuses = [result["status"] for result in found.get("results", [found])]
             assert set(statuses) == {"accepted"}, found
             self.accepted += len(statuses)
@@ -107,8 +134,11 @@ async def run(scale: float) -> list[Figure]:
         async with _hub(bootstrap, database_url) as made:
             settings = made.model_copy(update={"vault_dir": Path(folder) / "vault"})
             await initialise(settings)
-            async with _sender(settings, Path(folder)) as sender:
-                figures = await _measure(sender, scale)
+            async with (
+                _sender(settings, Path(folder)) as sender,
+                ralph_lrs.running(Path(folder) / "ralph") as ralph,
+            ):
+                figures = await _measure(sender, ralph, scale)
                 await _check(settings, sender, _many(EVENTS // 4, scale) * ROUNDS)
     return figures
 
@@ -117,9 +147,10 @@ def _many(events: int, scale: float) -> int:
     return max(BATCH * BATCHES_AT_ONCE, int(events * scale) // BATCH * BATCH)
 
 
-async def _measure(sender: Sender, scale: float) -> list[Figure]:
+async def _measure(sender: Sender, ralph: ralph_lrs.Ralph, scale: float) -> list[Figure]:
     many, new, singles = _many(EVENTS, scale), _many(EVENTS // 4, scale), int(SINGLES * scale) or 1
-    rates: dict[str, list[float]] = {}
+    rounds: dict[str, list[Measured]] = {}
+    statements: list[float] = []
     for _ in range(ROUNDS):
         contestants = (
             ("ingest.batches", sender.known, many, BATCH, BATCHES_AT_ONCE),
@@ -128,21 +159,58 @@ async def _measure(sender: Sender, scale: float) -> list[Figure]:
             ("ingest.one_by_one", sender.known, singles, 1, SINGLES_AT_ONCE),
         )
         for name, *arguments in contestants:
-            rates.setdefault(name, []).append(await sender.rate(*arguments))  # type: ignore[arg-type]
-    medians = {name: statistics.median(found) for name, found in rates.items()}
+            rounds.setdefault(name, []).append(await sender.rate(*arguments))  # type: ignore[arg-type]
+        statements.append(await ralph.rate(STATEMENTS, STATEMENT_BATCH, BATCHES_AT_ONCE))
     scaled = {"events": many, "singles": singles, "rounds": ROUNDS, "batch": BATCH}
     scaled |= {"requests_at_once": BATCHES_AT_ONCE, "singles_at_once": SINGLES_AT_ONCE}
-    single = medians["ingest.one_by_one"]
+    scaled |= {"statements": STATEMENTS, "statements_batch": STATEMENT_BATCH}
+    figures = [f for name, found in rounds.items() for f in _figures(name, found, scaled)]
+    batches = statistics.median(found.rate for found in rounds["ingest.batches"])
+    return [*_against_ralph(batches, statistics.median(statements), scaled), *figures]
+
+
+def _against_ralph(batches: float, statements: float, scaled: dict[str, Any]) -> list[Figure]:
+    name = f"ralph {ralph_lrs.VERSION}"
     return [
         Figure(
-            name=name,
-            value=value,
+            name="ingest.batches",
+            value=batches,
             unit="events/s",
-            against=None if value == single else "ingest.one_by_one",
-            ratio=None if value == single else value / single,
+            against=name,
+            ratio=batches / statements,
+            aim=f">= {AIM_TIMES} x",
+            met=batches >= AIM_TIMES * statements,
             scale=scaled,
-        )
-        for name, value in medians.items()
+        ),
+        Figure(name=name, value=statements, unit="statements/s", scale=scaled),
+    ]
+
+
+def _figures(name: str, found: Sequence[Measured], scaled: dict[str, Any]) -> list[Figure]:
+    """Medians over the rounds, and of all their requests the median and the 99th percentile."""
+    rate = statistics.median(one.rate for one in found)
+    latencies_ms = [1000 * each for one in found for each in one.latencies_s]
+    aimed = name == "ingest.batches"
+    per_core = statistics.median(one.per_core for one in found)
+    others = {
+        f"{name}_per_core": (per_core, "events/cpu s"),
+        f"{name}_median": (statistics.median(latencies_ms), "ms"),
+        f"{name}_p99": (statistics.quantiles(latencies_ms, n=100)[98], "ms"),
+    }
+    first = Figure(
+        name=name,
+        value=rate,
+        unit="events/s",
+        aim=f">= {AIM:,}/s" if aimed else None,
+        met=rate >= AIM if aimed else None,
+        scale=scaled,
+    )
+    return [
+        first,
+        *(
+            Figure(name=each, value=value, unit=unit, scale=scaled)
+            for each, (value, unit) in others.items()
+        ),
     ]
 
 
@@ -158,6 +226,9 @@ async def _sender(settings: Settings, folder: Path) -> AsyncIterator[Sender]:
         "TOPIC_PREFIX": settings.topic_prefix,
         "VAULT_DIR": str(settings.vault_dir),
         "INGEST_REQUIRE_AGREEMENT": "false",
+        # One key sends all there is.
+        "INGEST_EVENTS_PER_SECOND": "1000000",
+        "INGEST_BURST_EVENTS": "1000000",
     }
     command = ("serve", "ingest", "--port", str(port))
     process = HubProcess(*command, environment=environment, log=folder / "ingest.log")
@@ -169,7 +240,8 @@ async def _sender(settings: Settings, folder: Path) -> AsyncIterator[Sender]:
         url = f"http://127.0.0.1:{port}"
         async with ClientSession(url, headers=headers, connector=connector) as http:
             await until(lambda: _ready(port))
-            yield Sender(http, [await _register(http, number) for number in range(WORKERS)])
+            workers = [await _register(http, number) for number in range(WORKERS)]
+            yield Sender(http, workers, psutil.Process(process.pid))
     except BaseException:
         print(process.log_tail())
         raise
