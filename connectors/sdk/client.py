@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from connectors.sdk.retrying import RetryPolicy
 from schemas.edge import EdgeEvent
 
 _PATH = "/v1/events"
+_IDEMPOTENCY_KEY = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,200}")
 # A hub closes what is idle for 5 s; be first, or a call may meet the close.
 _POOL = httpx.Limits(max_connections=10, keepalive_expiry=3)
 
@@ -45,8 +47,10 @@ class _Shared:
     def _batches(self, events: Iterable[Event]) -> Iterator[list[Encoded]]:
         return batches(map(encoded, events), self._limits)
 
-    def _single_call(self, events: Sequence[Encoded]) -> list[Encoded]:
-        """Raises ValueError when they do not fit one call."""
+    def _single_call(self, events: Sequence[Encoded], key: str) -> list[Encoded]:
+        """Raises ValueError when they do not fit one call, or the key is none."""
+        if not _IDEMPOTENCY_KEY.fullmatch(key):
+            raise ValueError("an Idempotency-Key has 1 to 200 printable characters, no quotes")
         cut = list(batches(events, self._limits))
         if len(cut) != 1:
             raise ValueError(f"an Idempotency-Key is for one call; these make {len(cut)}")
@@ -87,12 +91,13 @@ class Client(_Shared):
         """Send one event or many, in order, and wait until the hub has each on its log or refuses.
 
         An event without `event_id` or `source_event_id` is given an id, the same for every retry.
+        idempotency_key: for what fits one call; the same call again then gets the same answer.
         Raises InvalidEvent before anything is sent, and SendError, whose `unsent` can be sent
         again.
         """
         items = _listed(events)
         if idempotency_key is not None:
-            return Results(self._run(self._single_call(items), idempotency_key))
+            return Results(self._run(self._single_call(items, idempotency_key), idempotency_key))
         done: list[Result] = []
         for batch in batches(items, self._limits):
             try:
@@ -180,7 +185,9 @@ class AsyncClient(_Shared):
         """As `Client.send`."""
         items = _listed(events)
         if idempotency_key is not None:
-            return Results(await self._run(self._single_call(items), idempotency_key))
+            return Results(
+                await self._run(self._single_call(items, idempotency_key), idempotency_key)
+            )
         done: list[Result] = []
         for batch in batches(items, self._limits):
             try:

@@ -111,7 +111,7 @@ class Protocol:
         key = self._key if isinstance(self._key, str) else self._key()
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         if idempotency_key is not None:
-            headers["Idempotency-Key"] = idempotency_key
+            headers["Idempotency-Key"] = f'"{idempotency_key}"'
         # A server says in an answer what it takes in a request. Source: RFC 9110, 12.5.3.
         if self._takes_gzip and len(body) > _COMPRESS_OVER_BYTES:
             return Call(gzip.compress(body, 1), {**headers, "Content-Encoding": "gzip"})
@@ -123,7 +123,9 @@ def _for_later(reply: Reply) -> HubUnavailable | None:
     if not isinstance(reply, httpx.Response):
         kind = type(reply).__name__
         return HubUnavailable(f"the hub does not answer: {kind} {reply}".rstrip())
-    if reply.status_code in _LATER or reply.status_code >= 500:
+    # 409 to a whole call: the same one is still under way, and this says when to ask again.
+    under_way = reply.status_code == 409 and "retry-after" in reply.headers
+    if under_way or reply.status_code in _LATER or reply.status_code >= 500:
         asked_s = asked_wait_s(reply.headers.get("retry-after"))
         said = f"the hub asks to come later: HTTP {reply.status_code} {_detail(reply)}".rstrip()
         return HubUnavailable(said, retry_after_s=asked_s)

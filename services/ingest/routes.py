@@ -21,7 +21,7 @@ from services.ingest.body import ACCEPTED, Posted, media_type, posted
 from services.ingest.call_store import Call, KeptAnswer
 from services.ingest.calls import fingerprint, kept, kept_problem, key_of, response
 from services.ingest.cloud_events import Sender, attributes_of
-from services.ingest.compression import inflated
+from services.ingest.compression import ENCODINGS, inflated
 from services.ingest.drafts import ItemResult, Status
 from services.ingest.settings import IngestSettings
 from services.ingest.writer import Writer
@@ -71,7 +71,8 @@ async def post_events(request: Request, who: Annotated[Principal, Depends(caller
         else:
             call = Call(who.subject, key, fingerprint(state.vault, kind, attributes, body))
             answer = await state.calls.once(call, lambda: _written(state.writer, events, who))
-    answer.headers.update(told)
+    # Callers may compress from the next call on. Source: RFC 9110, 12.5.3.
+    answer.headers.update({**told, "Accept-Encoding": ", ".join(ENCODINGS)})
     return answer
 
 

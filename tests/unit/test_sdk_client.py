@@ -214,9 +214,13 @@ def test_the_key_is_read_again_for_each_call(hub: MemoryHub, tmp_path: Path) -> 
 def test_an_idempotency_key_is_for_one_call(hub: MemoryHub) -> None:
     with Client(URL, hub.key, limits=Limits(2), http=hub.client()) as client:
         client.send([completed(1), completed(2)], idempotency_key="night-7")
-        assert hub.headers[0]["idempotency-key"] == "night-7"
+        assert hub.headers[0]["idempotency-key"] == '"night-7"'
         with pytest.raises(ValueError, match="these make 2"):
             client.send([completed(n) for n in range(3)], idempotency_key="night-7")
+        with pytest.raises(ValueError, match="no quotes"):
+            client.send(completed(1), idempotency_key='"')
+        hub.faults = [lambda _: problem(409, "The call is still under way.", retry_after="0")]
+        assert client.send(completed(3), idempotency_key="night-8")[0].status is Status.ACCEPTED
 
 
 def test_bodies_are_compressed_once_the_hub_says_that_it_takes_it(hub: MemoryHub) -> None:
