@@ -26,6 +26,7 @@ check: sync ## Format, lint, types, direction of imports, generated files
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m schemas.build --check
 	@$(BIN)/python -m services.projections.describe --check
+	@$(BIN)/python -m services.cli.readers --check
 	@$(BIN)/python -m services.registry.asyncapi --check
 
 bench: sync ## Measure everything, each figure beside what it is compared with
@@ -44,4 +45,5 @@ format: sync ## Format the code and put right what can be
 events: sync ## Generate what is made from the .avsc files and from the read model
 	@$(BIN)/python -m schemas.build
 	@$(BIN)/python -m services.projections.describe
+	@$(BIN)/python -m services.cli.readers
 	@$(BIN)/python -m services.registry.asyncapi

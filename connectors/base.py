@@ -70,6 +70,8 @@ class Connector(ABC):
 
     name: ClassVar[str]
     config: ClassVar[type[ConnectorConfig]]
+    #: The event types it acts on; None: whatever is shared. The catalogue's pages show it.
+    reads: ClassVar[frozenset[str] | None] = None
 
     @abstractmethod
     def __init__(self, config: ConnectorConfig, secret: bytes, http: ClientSession) -> None:

@@ -14,6 +14,9 @@ from services.common.consent import Disclosure
 HrUser = User[EnterpriseUser]
 ENTERPRISE = str(EnterpriseUser.__schema__)
 _NUMBER = f"{ENTERPRISE}:employeeNumber"
+_PERSON = frozenset({"WorkerRegistered", "ContactChanged"})
+_ROLE = frozenset({"Promoted", "RoleChanged"})
+READS = _PERSON | _ROLE | {"EmploymentStarted", "EmploymentEnded"}
 # Our entry among a user's e-mail addresses: the worker's own. Others are the employer's.
 _OWN_EMAIL = "home"
 
@@ -34,14 +37,14 @@ class Change:
 def change_of(update: Disclosure) -> Change | None:
     """None when the receiver's system has no place for it: another type, or another employer."""
     name, fields = update.event_type, update.fields
-    if name in ("WorkerRegistered", "ContactChanged"):
+    if name in _PERSON:
         return _named(fields)
     if fields.get("employer_id") != update.recipient_id:
         return None
     number, title = _text(fields, "employment_id"), _text(fields, "occupation")
     if name == "EmploymentStarted":
         return Change(True, active=True, title=title, number=number, begins=True)
-    if name in ("Promoted", "RoleChanged"):
+    if name in _ROLE:
         return Change(False, title=title, number=number)
     if name == "EmploymentEnded":
         return Change(False, active=False, number=number)

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, SecretStr
 
 from connectors.answers import WebAddress
 from connectors.base import Connector, ConnectorConfig, DestinationDown, Receipt, UpdateRejected
-from connectors.scim.changes import Change, change_of, missing, new_user, patched, replaced
+from connectors.scim.changes import READS, Change, change_of, missing, new_user, patched, replaced
 from connectors.scim.client import ScimClient
 from services.common.consent import Disclosure
 
@@ -42,6 +42,7 @@ class ScimConnector(Connector):
 
     name: ClassVar[str] = "scim"
     config: ClassVar[type[ConnectorConfig]] = ScimConfig
+    reads: ClassVar[frozenset[str] | None] = READS
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby, pairwise
@@ -12,6 +12,7 @@ from typing import Final
 from starlette.responses import Response
 
 from schemas.catalog import EventType, FieldType, envelope_names, event_types, versions
+from schemas.readers import readers
 from services.common.access import Role
 from services.common.authors import MATRIX
 from services.common.consent import NEVER_SHARED
@@ -37,10 +38,10 @@ _ROLES: Final = {
     Role.AGENCY: "agencies",
     Role.OPERATOR: "operators",
 }
-_READERS: Final = {
-    "stories": "projections, promises and delivery, and any consumer of the topic",
-    "directory": "projections, promises and delivery, and any consumer of the topic",
-    "deliveries": "projections, for the worker's page of who saw what, and any consumer",
+_SERVICES: Final = {
+    "delivery": "delivery, which matches it with what people agreed to share",
+    "projections": "projections, which keeps it",
+    "promises": "promises, which follows criteria and deadlines",
 }
 
 
@@ -55,6 +56,7 @@ class FieldRow:
     meaning: str
     category: str
     flags: tuple[str, ...]
+    feeds: tuple[str, ...] = ()  # columns of the read model, as table.column
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +83,23 @@ async def event_page(visit: Visit) -> Response:
     settings = visit.state.settings
     topic = settings.topic(event_type.topic)
     envelope = [f for f in event_type.fields.values() if f.name in envelope_names(event_type.topic)]
+    feeds = readers()[event_type.name].columns
+    hub = settings.public_url.rstrip("/")
     return visit.render(
         "catalogue_event.html",
         event=event_type,
         topic=topic,
         senders=senders(event_type),
-        readers=_READERS[event_type.topic],
+        services=[_SERVICES[name] for name in readers()[event_type.name].services],
+        reads=readers()[event_type.name],
         shared=shared(event_type),
-        own=[field_row(field) for field in event_type.own_fields],
-        envelope=[field_row(field) for field in envelope],
+        own=[field_row(field, feeds) for field in event_type.own_fields],
+        envelope=[field_row(field, feeds) for field in envelope],
         versions=version_rows(event_type.name),
         example=examples.as_json(event_type),
-        send=examples.python_to_send(event_type, settings.public_url),
-        read=examples.python_to_read(event_type, topic, settings.kafka_bootstrap),
+        send=examples.python_to_send(event_type, hub),
+        send_plainly=examples.python_to_post(event_type, hub),
+        read=examples.python_to_read(event_type, topic, settings.kafka_bootstrap, hub),
         schema=json.dumps(event_type.schema, indent=1, ensure_ascii=False),
     )
 
@@ -140,7 +146,8 @@ def _signature(field: FieldType) -> str:
     return " · ".join(details)
 
 
-def field_row(field: FieldType) -> FieldRow:
+def field_row(field: FieldType, feeds: Mapping[str, tuple[str, ...]] | None = None) -> FieldRow:
+    """One field in words; `feeds` are the columns that each field of the event goes to."""
     is_personal = field.sealed or field.category in ("identity", "demographic")
     flags = {
         "optional": field.nullable,
@@ -156,6 +163,7 @@ def field_row(field: FieldType) -> FieldRow:
         meaning=field.doc,
         category=field.category,
         flags=tuple(words for words, holds in flags.items() if holds),
+        feeds=(feeds or {}).get(field.name, ()),
     )
 
 

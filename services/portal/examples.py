@@ -100,7 +100,21 @@ def as_json(event_type: EventType) -> str:
 
 
 def python_to_send(event_type: EventType, hub_url: str) -> str:
-    """A program that sends the example."""
+    """A program that sends the example with the hub's producer SDK."""
+    lines = [
+        "import os",
+        "",
+        "from connectors.sdk import Client",
+        "",
+        f"event = {_literal(example(event_type))}",
+        f'with Client("{hub_url}", os.environ["HUB_KEY"]) as hub:',
+        "    print(hub.send(event))",
+    ]
+    return "\n".join(lines)
+
+
+def python_to_post(event_type: EventType, hub_url: str) -> str:
+    """The same with any HTTP client."""
     lines = [
         "import os",
         "",
@@ -108,34 +122,39 @@ def python_to_send(event_type: EventType, hub_url: str) -> str:
         "",
         f"event = {_literal(example(event_type))}",
         "answer = httpx.post(",
-        f'    "{hub_url.rstrip("/")}/v1/events",',
+        f'    "{hub_url}/v1/events",',
         '    headers={"Authorization": f"Bearer {os.environ[\'HUB_KEY\']}"},',
-        '    json={"events": [event]},',
+        "    json=event,",
         ")",
         "print(answer.status_code, answer.json())",
     ]
     return "\n".join(lines)
 
 
-def python_to_read(event_type: EventType, topic: str, bootstrap: str) -> str:
-    """A program that reads events of this type from the log."""
-    return f"""import asyncio
+def python_to_read(event_type: EventType, topic: str, bootstrap: str, registry_url: str) -> str:
+    """A program that reads events of this type, with nothing of the hub's own code."""
+    return f"""from confluent_kafka import Consumer
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroDeserializer
+from confluent_kafka.serialization import MessageField, SerializationContext
 
-from aiokafka import AIOKafkaConsumer
-from services.common.codec import decode
-
-
-async def main() -> None:
-    async with AIOKafkaConsumer(
-        "{topic}", bootstrap_servers="{bootstrap}", auto_offset_reset="earliest"
-    ) as consumer:
-        async for record in consumer:
-            event = decode(record.value)
-            if event.name == "{event_type.name}":
-                print(event.fields)
-
-
-asyncio.run(main())"""
+deserialise = AvroDeserializer(SchemaRegistryClient({{"url": "{registry_url}"}}))
+consumer = Consumer(
+    {{
+        "bootstrap.servers": "{bootstrap}",
+        "group.id": "my-readers",
+        "auto.offset.reset": "earliest",
+    }}
+)
+consumer.subscribe(["{topic}"])
+while True:
+    record = consumer.poll(1.0)
+    if record is None or record.error():
+        continue
+    # The type stands in a header, so that others need not be decoded.
+    if dict(record.headers())["ce_type"] == b"{event_type.full_name}":
+        context = SerializationContext(record.topic(), MessageField.VALUE)
+        print(deserialise(record.value(), context))"""
 
 
 def _literal(value: Mapping[str, Any]) -> str:

@@ -30,6 +30,7 @@ from services.projections.projections import PROJECTIONS
 from services.projections.settings import ProjectionsSettings
 from services.projections.worker import ProjectionsWorker
 from services.promises.__main__ import service as promises
+from services.registry.__main__ import service as registry
 from tests.browser.people import Log
 from tests.conftest import _with_database
 from tests.processes import free_port
@@ -86,7 +87,9 @@ class Site:
         self.log = Log(self.settings, producer, Keyring(self.pool, await Vault.open(self.settings)))
         self._worker = ProjectionsWorker(self.settings, ProjectionsSettings(), PROJECTIONS)
         self._projecting = asyncio.create_task(self._worker.run())
-        app = build_app([ingest(), consent(), portal(), feeds(), promises()], self.settings)
+        app = build_app(
+            [ingest(), consent(), portal(), feeds(), promises(), registry()], self.settings
+        )
         config = uvicorn.Config(app, host="127.0.0.1", port=self.port, log_level="warning")
         self._server = uvicorn.Server(config)
         self._serving = asyncio.create_task(self._server.serve())

@@ -165,9 +165,28 @@ def test_an_event_page_says_who_sends_it_and_what_is_sealed(visit: Visitor) -> N
     assert "personal data" in text
     assert visit.page.get_by_role("heading", name="Send it").count() == 0
 
-    text = visit.open("/events/Promoted").inner_text("main")
+    page = visit.open("/events/Promoted")
+    text = page.inner_text("main")
     assert "employers, operators" in text
-    assert "httpx.post" in text
+    assert "from connectors.sdk import Client" in text
+    assert "scim, webhook" in text
+    assert "Counted in employment.promotions" in text
+    assert re.search(r"occupation\s+text[^§]+Read into employment\.occupation", text)
+    page.click("text=Send it with any HTTP client")
+    assert "httpx.post" in page.inner_text("main")
+
+
+def test_an_event_page_leads_to_its_schemas(visit: Visitor) -> None:
+    page = visit.open("/events/PromiseMade")
+    assert "Field criteria was added." in page.inner_text("main")
+    addresses = page.eval_on_selector_all("#versions ~ .jump a", "all => all.map(e => e.href)")
+
+    answers = {one: visit.context.request.get(one).json() for one in addresses}
+    assert len(answers) == 3, addresses
+    named = {
+        answer.get("name") or answer.get("title") or answer["id"] for answer in answers.values()
+    }
+    assert named == {"PromiseMade", "urn:throughline:hub"}
 
 
 def test_hidden_numbers_are_words_for_readers_and_for_eyes(visit: Visitor, filled: Cast) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from schemas.catalog import EventType, event_types, versions
 from schemas.models import MODELS
+from schemas.readers import FILE, readers
 from services.common.access import Role
 from services.common.authors import MATRIX
 from services.portal import catalogue, examples
@@ -46,15 +47,43 @@ def test_a_pattern_without_an_example_is_named() -> None:
 @pytest.mark.parametrize("name", TYPES)
 def test_the_programs_are_python_that_holds_the_example(name: str) -> None:
     event_type = event_types()[name]
-    sends = examples.python_to_send(event_type, "http://hub.test/")
-    compile(examples.python_to_read(event_type, "workforce.stories", "k:9092"), name, "exec")
-    scope: dict[str, object] = {}
-    head, _, _ = sends.partition("answer =")
-    exec(compile(head.replace("import httpx", ""), name, "exec"), scope)
+    reads = examples.python_to_read(event_type, "workforce.stories", "k:9092", "http://hub.test")
+    compile(reads, name, "exec")
+    assert event_type.full_name in reads
+    for program in (examples.python_to_send, examples.python_to_post):
+        text = program(event_type, "http://hub.test")
+        compile(text, name, "exec")
+        literal = text.partition("event = ")[2].partition("\n}")[0] + "\n}"
+        assert eval(literal) == examples.example(event_type)
+        assert '"http://hub.test' in text
 
-    compile(sends, name, "exec")
-    assert scope["event"] == examples.example(event_type)
-    assert '"http://hub.test/v1/events"' in sends
+
+def test_the_program_that_sends_sends_the_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run as it stands on the page; only the hub at the other end is made up."""
+    from connectors.sdk import Client
+
+    sent: list[object] = []
+    monkeypatch.setenv("HUB_KEY", "tl_1_2")
+    monkeypatch.setattr(Client, "send", lambda _, event: sent.append(event))
+    event_type = event_types()["TrainingCompleted"]
+
+    exec(examples.python_to_send(event_type, "http://hub.test"), {})
+
+    assert sent == [examples.example(event_type)]
+
+
+def test_readers_are_the_columns_that_the_read_model_declares() -> None:
+    from services.cli import readers as maker
+
+    assert FILE.read_text() == maker.page(), "run `make events`"
+    promoted = readers()["Promoted"]
+    assert promoted.columns["occupation"] == ("employment.occupation",)
+    assert promoted.rows == ("employment.promotions",)
+    assert promoted.tables == ("employment",)
+    assert promoted.connectors == ("scim", "webhook")
+    assert readers()["ConsentGranted"].connectors == ()
+    row = catalogue.field_row(event_types()["Promoted"].fields["occupation"], promoted.columns)
+    assert row.feeds == ("employment.occupation",)
 
 
 @pytest.mark.parametrize("name", TYPES)
