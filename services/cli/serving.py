@@ -29,6 +29,7 @@ def serve(names: Sequence[str], host: str, port: int, settings: Settings) -> Non
     """
     import uvicorn
 
+    from services.cli.bounded_http import BoundedHttp
     from services.common import log, tracing
     from services.common.http import build_app
 
@@ -44,6 +45,7 @@ def serve(names: Sequence[str], host: str, port: int, settings: Settings) -> Non
         log_level="warning",
         timeout_graceful_shutdown=_GRACE_S,
         server_header=False,
+        http=BoundedHttp,
         loop="uvloop" if find_spec("uvloop") else "asyncio",
     )
     # uvicorn ends in order on these and then raises them once more: an order, not a failure.
