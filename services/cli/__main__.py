@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli import schemas, vault
+from services.cli import imports, schemas, topics, vault
 from services.cli.exits import Exit, Refused, exit_code_of
 from services.common.errors import ThroughlineError
 
@@ -28,7 +28,9 @@ app = typer.Typer(
 )
 
 app.add_typer(schemas.app, name="schemas")
+app.add_typer(imports.app, name="import")
 app.add_typer(vault.app, name="vault")
+app.add_typer(topics.app, name="topics")
 
 DEFAULT_DATA = Path(".throughline")
 DEFAULT_PORT = 8080
@@ -51,6 +53,9 @@ def up(
     data: Data = DEFAULT_DATA,
     port: Port = DEFAULT_PORT,
     demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Seed the demo region.")] = True,
+    provider_topics: Annotated[
+        bool, typer.Option("--provider-topics", help="A Kafka port with users, for providers.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run everything on this machine until Ctrl-C. The data stays in --data."""
@@ -64,7 +69,8 @@ def up(
         else:
             _welcome(progress, found)
 
-    Supervisor(Plan(data, port, demo), progress.print, healthy).run()
+    plan = Plan(data, port, demo, provider_topics=provider_topics)
+    Supervisor(plan, progress.print, healthy).run()
 
 
 def _welcome(console: Console, found: Up) -> None:

@@ -47,6 +47,7 @@ async def examine(settings: Settings, data: Path, port: int) -> list[Finding]:
         await _asked("topics", lambda: topics(settings)),
         await _asked("vault", lambda: vault(settings)),
         await _asked("projections", lambda: projections(settings)),
+        *await provider_topics(settings),
     ]
 
 
@@ -178,6 +179,26 @@ async def projections(settings: Settings) -> Finding:
     fix = "Is `throughline work projections` running? See its log."
     ok = lag < _LAG_IS_MUCH
     return Finding("projections", ok, f"{lag:,} records behind", None if ok else fix)
+
+
+async def provider_topics(settings: Settings) -> list[Finding]:
+    """How many records of providers' own topics were not read yet; nothing where none are read."""
+    from services.ingest.sources.provider_access import ProviderAccess
+    from services.ingest.sources.settings import ProviderTopicSettings
+
+    own = ProviderTopicSettings()
+    if not own.enabled:
+        return []
+
+    async def asked() -> Finding:
+        found = await asyncio.to_thread(ProviderAccess(settings, own).standings)
+        waiting = sum(one.waiting for one in found)
+        ok = waiting < _LAG_IS_MUCH
+        fix = "Is `throughline work ingest` running? See its log."
+        told = f"{len(found)} providers, {waiting:,} records wait"
+        return Finding("providers", ok, told, None if ok else fix)
+
+    return [await _asked("providers", asked)]
 
 
 async def _end_offsets(settings: Settings, topic: str) -> dict[int, int]:

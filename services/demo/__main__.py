@@ -20,6 +20,7 @@ from services.common.postgres import open_pool
 from services.common.settings import Settings
 from services.demo.client import HubClient
 from services.demo.direct import produce
+from services.demo.directory import register_organizations
 from services.demo.figures import write_truth
 from services.demo.live import live as stream
 from services.demo.progress import Progress, progress
@@ -87,6 +88,7 @@ async def _live(hub: HubClient, state: DemoState, region: Region) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    await register_organizations(hub, state)  # a region seeded before there were agreements
     counts = await stream(hub, state, region, stop, utc_now)
     log.info("the stream ends", **counts)
 

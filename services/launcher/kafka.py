@@ -45,6 +45,19 @@ group.initial.rebalance.delay.ms=0
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=4000
 """
+# A second door for providers, each with a name and a password, and rules for who may do what. The
+# hub comes in by the first, which is on loopback: there it has no name and may do everything.
+_FOR_PROVIDERS = """\
+listeners=CLIENTS://{host}:{port},PROVIDERS://{host}:{providers_port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=CLIENTS://{host}:{port},PROVIDERS://{host}:{providers_port}
+listener.security.protocol.map=CLIENTS:PLAINTEXT,PROVIDERS:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.name.providers.sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.providers.scram-sha-512.sasl.jaas.config=\
+org.apache.kafka.common.security.scram.ScramLoginModule required;
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=false
+super.users=User:ANONYMOUS
+"""
 # To standard output, so that one log has all; INFO would be thousands of lines a start.
 _LOGGING = """\
 handlers=java.util.logging.ConsoleHandler
@@ -66,8 +79,17 @@ class LocalKafka(LocalServer):
     name = "kafka"
     stop_signal = signal.SIGTERM
 
-    def __init__(self, data_dir: Path, port: int | None = None, *, log: Path | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int | None = None,
+        *,
+        log: Path | None = None,
+        providers: bool = False,
+    ) -> None:
+        """providers: open a second port with users (SASL/SCRAM-SHA-512) and access rules."""
         super().__init__(data_dir, port, log=log)
+        self._providers = providers
         self._jars: Sequence[Path] = ()
 
     @property
@@ -75,16 +97,23 @@ class LocalKafka(LocalServer):
         """`127.0.0.1:port`, known once started."""
         return f"{LOOPBACK}:{self.port}"
 
+    @property
+    def providers_bootstrap(self) -> str:
+        """Where providers connect, known once started with `providers`."""
+        return f"{LOOPBACK}:{self._ports['providers']}"
+
     def _port_roles(self) -> tuple[str, ...]:
-        return ("clients", "controller")
+        return ("clients", "controller", *(("providers",) if self._providers else ()))
 
     def _prepare(self) -> None:
         self._jars = verified_jars()
         log_dir = self.data_dir / "topics"
-        properties = _PROPERTIES.format(
+        # Of a property that stands twice the later counts.
+        properties = (_PROPERTIES + (_FOR_PROVIDERS if self._providers else "")).format(
             host=LOOPBACK,
             port=self._ports["clients"],
             controller_port=self._ports["controller"],
+            providers_port=self._ports.get("providers"),
             log_dir=log_dir,
         )
         (self.data_dir / "server.properties").write_text(properties)

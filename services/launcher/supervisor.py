@@ -49,6 +49,7 @@ class Plan:
     demo: bool = True
     command: tuple[str, ...] = _COMMAND
     workers: tuple[str, ...] = WORKERS
+    provider_topics: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,8 @@ class Supervisor:
         self._keeper.keep(self._program("http", *arguments))
         for worker in self.plan.workers:
             self._keeper.keep(self._program(worker, "work", worker))
+        if self.plan.provider_topics:
+            self._keeper.keep(self._program("ingest", "work", "ingest"))
         await self._until_healthy(port)
         self._say(f"Healthy after {time.monotonic() - self._began:.1f} s")
         await self._demo()
@@ -152,7 +155,9 @@ class Supervisor:
     async def _servers(self) -> dict[str, str]:
         """Start Kafka and PostgreSQL side by side, unless the environment names others."""
         addresses: dict[str, str] = {}
-        kafka = LocalKafka(self._data / "kafka", log=self._log("kafka"))
+        kafka = LocalKafka(
+            self._data / "kafka", log=self._log("kafka"), providers=self.plan.provider_topics
+        )
         postgres = LocalPostgres(self._data / "postgres", log=self._log("postgresql"))
         wanted: list[LocalServer] = []
         if "DATABASE_URL" not in os.environ:
@@ -163,6 +168,9 @@ class Supervisor:
         await asyncio.gather(*(self._serve(server) for server in wanted))
         if kafka in wanted:
             addresses["KAFKA_BOOTSTRAP"] = kafka.bootstrap
+            if self.plan.provider_topics:
+                addresses["PROVIDER_TOPICS_BOOTSTRAP"] = kafka.providers_bootstrap
+                addresses["PROVIDER_TOPICS_SECURITY_PROTOCOL"] = "SASL_PLAINTEXT"
         if postgres in wanted:
             addresses["DATABASE_URL"] = postgres.url
         return addresses
@@ -199,6 +207,8 @@ class Supervisor:
             "DELIVERY_INSTANCE_ID": "delivery-1",
             "PYTHONUNBUFFERED": "1",
         }
+        if self.plan.provider_topics:
+            ours |= {"PROVIDER_TOPICS_ENABLED": "true", "PROVIDER_TOPICS_INSTANCE_ID": "ingest-1"}
         if self.plan.demo:
             ours |= {"DEMO": "true", "ALLOW_PRIVATE_RECEIVERS": "true"}
         return {name: os.environ.get(name, value) for name, value in ours.items()}
@@ -278,5 +288,6 @@ def _addresses(env: Mapping[str, str]) -> dict[str, str]:
     names: Sequence[str] = (
         "KAFKA_BOOTSTRAP", "DATABASE_URL", "TOPIC_PREFIX", "PARTITIONS", "VAULT_DIR", "PUBLIC_URL",
         "PORTAL_CONSENT_URL", "PORTAL_PROMISES_URL", "DEMO", "ALLOW_PRIVATE_RECEIVERS",
+        "PROVIDER_TOPICS_ENABLED", "PROVIDER_TOPICS_BOOTSTRAP", "PROVIDER_TOPICS_SECURITY_PROTOCOL",
     )  # fmt: skip
     return {name: env[name] for name in names if name in env}

@@ -1,0 +1,513 @@
+"""Providers' own topics: with real users and access rules, and a worker of its own process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+
+from schemas.catalog import event_types
+from services.common.access import Role, issue_key
+from services.common.codec import decode, encode
+from services.common.postgres import Pool
+from services.common.settings import Settings
+from services.common.vault import Keyring, Vault
+from services.ingest.sources.provider_access import Credentials, NoUsers, ProviderAccess
+from services.ingest.sources.provider_topics import ProviderTopics
+from services.ingest.sources.settings import ProviderTopicSettings
+from services.ingest.writer import Writer
+from services.launcher.kafka import LocalKafka
+from tests.ingest_kit import on_the_log
+from tests.processes import HubProcess, free_port, until
+
+AT = datetime(2026, 1, 5, 9, tzinfo=UTC)
+ONE, OTHER = "river-college", "hill-school"
+NIL = bytes(16)
+
+
+@pytest.fixture(scope="module")
+def secured(data_dir: Path) -> Iterator[LocalKafka]:
+    """A broker with a second port, on which everybody has a name."""
+    kafka = LocalKafka(data_dir / "secured", providers=True)
+    kafka.start()
+    yield kafka
+    kafka.stop()
+
+
+@pytest.fixture(scope="module")
+def kafka_bootstrap(secured: LocalKafka) -> str:
+    """In place of the session's broker, for this module."""
+    return secured.bootstrap
+
+
+@pytest.fixture
+def own(settings: Settings, secured: LocalKafka) -> ProviderTopicSettings:
+    """Each test has topics of its own."""
+    return ProviderTopicSettings(
+        enabled=True,
+        prefix=f"{settings.topic_prefix}providers.",
+        group=f"{settings.topic_prefix}providers",
+        bootstrap=secured.providers_bootstrap,
+        security_protocol="SASL_PLAINTEXT",
+    )
+
+
+@pytest.fixture
+def access(settings: Settings, own: ProviderTopicSettings) -> ProviderAccess:
+    return ProviderAccess(settings, own)
+
+
+@pytest.fixture
+def user(settings: Settings) -> str:
+    """Users are the cluster's, so each test has other organisations."""
+    return f"{ONE}-{settings.topic_prefix[1:-1]}"
+
+
+class Provider:
+    """An organisation with a client of its own."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self.credentials = credentials
+        self.config: dict[str, Any] = {**credentials.client_config(), "log_level": 0}
+        self.producer = Producer({**self.config, "enable.idempotence": True})
+
+    def send(self, topic: str, *records: Any, within_s: float = 20) -> list[KafkaError | None]:
+        """Produce (value, key, headers) and answer each one's error."""
+        answers: list[KafkaError | None] = []
+        for value, key, headers in records:
+            self.producer.produce(
+                topic, value, key, headers=headers, on_delivery=lambda e, _m: answers.append(e)
+            )
+        assert self.producer.flush(within_s) == 0
+        return answers
+
+    def put(self, *values: bytes | None) -> None:
+        """Produce to its own topic."""
+        done = self.send(self.credentials.topic, *((value, None, None) for value in values))
+        assert done == [None] * len(values)
+
+    def read(self, topic: str, group: str, count: int, within_s: float = 20) -> list[Message]:
+        """Raises KafkaException as the broker answers."""
+        config = {**self.config, "group.id": group, "auto.offset.reset": "earliest"}
+        consumer = Consumer(config)
+        try:
+            consumer.subscribe([topic])
+            found: list[Message] = []
+            for _ in range(int(within_s / 0.2)):
+                message = consumer.poll(0.2)
+                if message is None:
+                    continue
+                if message.error():
+                    raise KafkaException(message.error())
+                found.append(message)
+                if len(found) >= count:
+                    return found
+        finally:
+            consumer.close()
+        raise AssertionError(f"{len(found)} of {count} records")
+
+    def rejects(self, count: int) -> list[Message]:
+        group = f"{self.credentials.group_prefix}{uuid4()}"
+        return self.read(self.credentials.rejects, group, count)
+
+
+def enrolled(provider: str, number: object = 1, **fields: Any) -> bytes:
+    """TrainingEnrolled as a provider writes it: what is sealed on the log is plain text here."""
+    event_type = event_types()["TrainingEnrolled"]
+    values: dict[str, Any] = dict.fromkeys(event_type.fields) | {
+        "event_id": NIL,
+        "worker_id": NIL,
+        "occurred_at": AT,
+        "recorded_at": AT,
+        "source": "",
+        "source_record_id": f"r-{number}".encode(),
+        "actor_role": "UNKNOWN",
+        "actor_id": "",
+        "enrolment_id": f"e-{number}",
+        "course_id": "forklift",
+        "provider_id": provider,
+    }
+    return encode(event_type, values | fields)
+
+
+async def granted(pool: Pool, access: ProviderAccess, who: str) -> Provider:
+    await issue_key(pool, Role.PROVIDER, who)
+    return Provider(await asyncio.to_thread(access.grant, who))
+
+
+@pytest.fixture
+async def worker(
+    environment: dict[str, str], own: ProviderTopicSettings, tmp_path: Path
+) -> AsyncIterator[HubProcess]:
+    """`throughline work ingest`, in a process of its own."""
+    env = environment | {
+        "PROVIDER_TOPICS_ENABLED": "true",
+        "PROVIDER_TOPICS_PREFIX": own.prefix,
+        "PROVIDER_TOPICS_GROUP": own.group,
+        "PROVIDER_TOPICS_INSTANCE_ID": "one",
+        "PROVIDER_TOPICS_DISCOVERY": "PT0.5S",
+        "PROVIDER_TOPICS_LONGEST_WAIT": "PT1S",
+        "PROVIDER_TOPICS_BATCH_RECORDS": "100",
+        "PROVIDER_TOPICS_RECORD_BYTES": "20000",
+        # A killed one's reservations are soon free.
+        "INGEST_PATIENCE": "PT2S",
+        "INGEST_HOLD": "PT3S",
+        "INGEST_AGREEMENT_AGE": "PT0.05S",
+    }
+    process = HubProcess("work", "ingest", environment=env, log=tmp_path / "worker.log")
+    process.start()
+    yield process
+    process.stop()
+
+
+async def told(settings: Settings, count: int, within_s: float = 60) -> list[Any]:
+    """What is on `stories` besides registrations, once there is so much."""
+
+    async def there() -> list[Any]:
+        found = [decode(record.value) for record in await on_the_log(settings)]
+        events = [event for event in found if event.name != "WorkerRegistered"]
+        return events if len(events) >= count else []
+
+    return await until(there, within_s=within_s, every_s=0.3)
+
+
+async def all_read(access: ProviderAccess, within_s: float = 60) -> None:
+    """Until no provider's record waits."""
+
+    async def nothing_waits() -> bool:
+        standings = await asyncio.to_thread(access.standings)
+        return bool(standings) and not any(one.waiting for one in standings)
+
+    await until(nothing_waits, within_s=within_s, every_s=0.3)
+
+
+def answer_to(producer: Producer, provider: Provider) -> int:
+    """The code of the error with which a record is given up."""
+    answers: list[int] = []
+    producer.produce(
+        provider.credentials.topic, b"x", on_delivery=lambda error, _m: answers.append(error.code())
+    )
+    producer.flush(10)
+    [code] = answers
+    return code
+
+
+async def test_who_has_no_password_or_a_wrong_one_comes_not_in(
+    pool: Pool, access: ProviderAccess, user: str
+) -> None:
+    mine = await granted(pool, access, user)
+    bare = {"bootstrap.servers": mine.config["bootstrap.servers"], "log_level": 0}
+    for config in (bare, {**mine.config, "sasl.password": "guess"}):
+        stranger = Producer({**config, "message.timeout.ms": 3000})
+        assert await asyncio.to_thread(answer_to, stranger, mine) == KafkaError._MSG_TIMED_OUT
+
+
+async def test_a_provider_writes_its_topic_and_reads_its_rejects_and_nothing_else(
+    pool: Pool, settings: Settings, access: ProviderAccess, user: str
+) -> None:
+    mine = await granted(pool, access, user)
+    theirs = await granted(pool, access, f"{OTHER}{user[len(ONE) :]}")
+    denied = KafkaError.TOPIC_AUTHORIZATION_FAILED
+    assert mine.send(mine.credentials.topic, (b"x", None, None)) == [None]
+    for topic in (
+        theirs.credentials.topic,
+        theirs.credentials.rejects,
+        mine.credentials.rejects,
+        settings.topic("stories"),
+    ):
+        [error] = mine.send(topic, (b"x", None, None))
+        assert error is not None
+        assert error.code() == denied, topic
+    group = f"{mine.credentials.group_prefix}g"
+    for topic in (
+        theirs.credentials.rejects,
+        theirs.credentials.topic,
+        mine.credentials.topic,
+        settings.topic("stories"),
+    ):
+        with pytest.raises(KafkaException, match="TOPIC_AUTHORIZATION_FAILED"):
+            mine.read(topic, group, 1)
+    with pytest.raises(KafkaException, match="GROUP_AUTHORIZATION_FAILED"):
+        mine.read(mine.credentials.rejects, "throughline-providers", 1)
+
+
+async def test_a_new_grant_is_a_new_password_and_a_revoked_one_may_nothing_at_once(
+    pool: Pool, access: ProviderAccess, user: str
+) -> None:
+    mine = await granted(pool, access, user)
+    assert mine.send(mine.credentials.topic, (b"x", None, None)) == [None]
+    again = Provider(await asyncio.to_thread(access.grant, user))
+    assert again.credentials.password != mine.credentials.password
+    await asyncio.to_thread(access.revoke, user)
+
+    async def refused() -> bool:
+        [error] = await asyncio.to_thread(mine.send, mine.credentials.topic, (b"x", None, None))
+        return error is not None and error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
+
+    await until(refused, within_s=10)
+    await asyncio.to_thread(access.revoke, user, delete_topics=True)
+    assert await asyncio.to_thread(access.standings) == []
+
+
+async def test_on_a_broker_without_rules_nobody_gets_a_password(data_dir: Path) -> None:
+    if "KAFKA_BOOTSTRAP" not in os.environ:
+        pytest.skip("needs the session's own broker, which has no rules")
+    plain = Settings(kafka_bootstrap=os.environ["KAFKA_BOOTSTRAP"])
+    with pytest.raises(NoUsers, match="no access rules"):
+        await asyncio.to_thread(ProviderAccess(plain, ProviderTopicSettings()).grant, ONE)
+
+
+async def test_what_a_provider_produces_is_on_the_log_as_its_own_and_sealed(
+    pool: Pool, settings: Settings, access: ProviderAccess, user: str, worker: HubProcess
+) -> None:
+    mine = await granted(pool, access, user)
+    mine.put(enrolled(user), enrolled(user, 2, source=user))
+    events = await told(settings, 2)
+    assert [event.fields["source"] for event in events] == [user, user]
+    assert {event.fields["actor_role"] for event in events} == {"PROVIDER"}
+    assert all(b"r-1" not in event.fields["source_record_id"] for event in events)
+    await all_read(access)
+    # A provider that comes later is found by the same process.
+    late = await granted(pool, access, f"{OTHER}{user[len(ONE) :]}")
+    late.put(enrolled(late.credentials.organization_id))
+    events = await told(settings, 3)
+    assert late.credentials.organization_id in {event.fields["source"] for event in events}
+
+
+async def test_what_is_not_taken_comes_back_with_its_reason_and_blocks_nothing(
+    pool: Pool, settings: Settings, access: ProviderAccess, user: str, worker: HubProcess
+) -> None:
+    mine = await granted(pool, access, user)
+    good, started = enrolled(user), event_types()["EmploymentStarted"]
+    empty = dict.fromkeys(started.fields) | {
+        "event_id": NIL, "worker_id": NIL, "occurred_at": AT, "recorded_at": AT, "source": "",
+        "source_record_id": b"r-1", "actor_role": "UNKNOWN", "actor_id": "",
+        "employment_id": "j-1", "employer_id": user, "wage_period": "UNKNOWN",
+    }  # fmt: skip
+    bad = {
+        b"not avro": "value",
+        b"\0\0\0\xff\xff" + b"x" * 20: "value",
+        good[:-3]: "value",
+        good + b"x" * 20_000: "value",
+        good + good: "value",
+        enrolled(user, source=OTHER): "source",
+        enrolled(OTHER): "provider_id",
+        enrolled(user, occurred_at=datetime(2200, 1, 1, tzinfo=UTC)): "occurred_at",
+        enrolled(user, course_id="no spaces please"): "course_id",
+        encode(started, empty): "type",
+    }
+    sent = [(value, f"k-{n}".encode(), [("mine", b"1")]) for n, value in enumerate(bad)]
+    assert set(mine.send(mine.credentials.topic, *sent, (None, b"k", None))) == {None}
+    mine.put(enrolled(user, "last"))
+    [last] = await told(settings, 1)
+    assert last.fields["enrolment_id"] == "e-last"
+
+    found = await asyncio.to_thread(mine.rejects, len(bad) + 1)
+    by_key = {message.key(): message for message in found}
+    for value, key, _headers in sent:
+        message, headers = by_key[key], dict(by_key[key].headers())
+        [error, *_] = json.loads(headers["throughline-reject-errors"])
+        assert (message.value(), headers["mine"]) == (value, b"1")
+        assert error["field"] == bad[value], (bad[value], error)
+        assert error["problem"]
+        assert error["fix"]
+        assert headers["throughline-reject-topic"].decode() == mine.credentials.topic
+        assert UUID(headers["throughline-reject-id"].decode())
+    ids = {dict(message.headers())["throughline-reject-id"] for message in found}
+    assert len(ids) == len(bad) + 1
+
+
+async def test_ids_of_the_provider_are_kept_and_a_record_without_one_is_named_by_its_place(
+    pool: Pool, settings: Settings, access: ProviderAccess, user: str, worker: HubProcess
+) -> None:
+    mine = await granted(pool, access, user)
+    chosen = uuid4()
+    records = [(enrolled(user, 1, event_id=chosen.bytes), None, None)] * 2
+    records += [(enrolled(user, 2), None, [("ce_id", b"42")])] * 2
+    records += [(enrolled(user, 3), None, None)] * 2
+    assert set(mine.send(mine.credentials.topic, *records)) == {None}
+    await all_read(access)
+    events = await told(settings, 4)
+    assert Counter(event.fields["enrolment_id"] for event in events) == {
+        "e-1": 1,
+        "e-2": 1,
+        "e-3": 2,
+    }
+    assert chosen in {event.event_id for event in events}
+
+
+async def test_what_no_agreement_covers_comes_back_and_an_outage_only_delays(
+    pool: Pool,
+    settings: Settings,
+    access: ProviderAccess,
+    user: str,
+    environment: dict[str, str],
+    worker: HubProcess,
+) -> None:
+    mine = await granted(pool, access, user)
+    # What can't be known is not taken, and waits: as any outage of the hub.
+    await pool.execute("ALTER TABLE ingest_work.agreement RENAME TO away")
+    mine.put(enrolled(user, 1))
+
+    async def waits() -> bool:
+        return "a provider waits" in worker.log_tail()
+
+    await until(waits)
+    await pool.execute("ALTER TABLE ingest_work.away RENAME TO agreement")
+    await told(settings, 1)
+    await pool.execute(
+        "INSERT INTO ingest_work.agreement VALUES ($1, 'mou-9', 1, 'throughline', '{skill}',"
+        " '{}', '{}', now(), NULL, false, NULL, now(), '', 'directory:0:0')",
+        user,
+    )
+    mine.put(enrolled(user, 2))
+    [message] = await asyncio.to_thread(mine.rejects, 1)
+    [error] = json.loads(dict(message.headers())["throughline-reject-errors"])
+    assert "no sharing agreement" in error["problem"]
+    assert error["fix"]
+
+
+async def test_killed_again_and_again_it_loses_nothing_and_doubles_nothing(
+    pool: Pool,
+    settings: Settings,
+    access: ProviderAccess,
+    user: str,
+    environment: dict[str, str],
+    worker: HubProcess,
+    tmp_path: Path,
+) -> None:
+    mine = await granted(pool, access, user)
+    count, bad_every, dice = 3_000, 100, random.Random(7)
+    values = [b"bad" if n % bad_every == 0 else enrolled(user, n) for n in range(count)]
+    bad, good = count // bad_every, count - count // bad_every
+    mine.put(*values[: count // 2])
+    for _ in range(3):
+        before = len(await on_the_log(settings))
+
+        async def moved(before: int = before) -> bool:
+            return len(await on_the_log(settings)) > before
+
+        await until(moved, every_s=0.1)
+        await asyncio.sleep(dice.random() * 0.3)  # the moment of the kill, not a wait for anything
+        worker.kill()
+        worker.start()
+        if worker.kills == 2:
+            mine.put(*values[count // 2 :])
+    await all_read(access, within_s=120)
+    projections = HubProcess(
+        "work", "projections", environment=environment, log=tmp_path / "projections.log"
+    )
+    projections.start()
+    try:
+        query = "SELECT count(*) FROM read.training"
+
+        async def projected() -> bool:
+            return bool(await pool.fetchval(query) >= good)
+
+        await until(projected, within_s=60)
+    finally:
+        projections.stop()
+    stories = "SELECT count(*) FROM read.story WHERE event_type = 'TrainingEnrolled'"
+    assert await pool.fetchval(stories) == good  # lost 0, doubled 0
+    people = "SELECT count(*) FROM read.worker"
+    assert await pool.fetchval(people) == good
+    rejects = await asyncio.to_thread(mine.rejects, bad)
+    ids = {dict(message.headers())["throughline-reject-id"] for message in rejects}
+    assert len(ids) == bad
+
+
+async def test_the_documented_producer_works_as_it_is_written(
+    pool: Pool,
+    settings: Settings,
+    access: ProviderAccess,
+    user: str,
+    own: ProviderTopicSettings,
+    environment: dict[str, str],
+    worker: HubProcess,
+    tmp_path: Path,
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "provider-topics.md").read_text()
+    code = page.partition("```python\n")[2].partition("```")[0]
+    port = free_port()
+    code = code.replace("https://hub.example", f"http://127.0.0.1:{port}")
+    code = code.replace('f"providers.', f'f"{own.prefix}')
+    (tmp_path / "produce.py").write_text(code)
+    registry = HubProcess(
+        "serve", "registry", "--port", str(port), environment=environment, log=tmp_path / "http.log"
+    )
+    registry.start()
+    try:
+        mine = await granted(pool, access, user)
+        lines = [f"{name}={value}" for name, value in mine.credentials.client_config().items()]
+        (tmp_path / "client.properties").write_text("\n".join(lines))
+
+        async def serves() -> bool:
+            with contextlib.suppress(OSError):
+                (await asyncio.open_connection("127.0.0.1", port))[1].close()
+                return True
+            return False
+
+        await until(serves)
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "produce.py"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+    finally:
+        registry.stop()
+    [event] = await told(settings, 1)
+    assert (event.fields["source"], event.fields["course_id"]) == (user, "forklift")
+
+
+async def test_one_who_sends_too_fast_waits_and_nobody_else_does(
+    pool: Pool,
+    settings: Settings,
+    access: ProviderAccess,
+    user: str,
+    environment: dict[str, str],
+    own: ProviderTopicSettings,
+) -> None:
+    slow = own.model_copy(update={"records_per_second": 40.0, "batch_records": 20})
+    fast, other = (
+        await granted(pool, access, user),
+        await granted(pool, access, f"{OTHER}{user[len(ONE) :]}"),
+    )
+    fast.put(*(enrolled(user, n) for n in range(200)))
+    other.put(enrolled(other.credentials.organization_id))
+    vault = await Vault.open(settings)
+    writer = Writer(settings, pool, vault, Keyring(pool, vault))
+    source = asyncio.create_task(ProviderTopics(slow, settings, writer, pool).run())
+    try:
+        began = time.monotonic()
+        events = await told(settings, 1)
+
+        async def both() -> set[str]:
+            found = {event.fields["source"] for event in await told(settings, 1)}
+            return found if len(found) == 2 else set()
+
+        await until(both, within_s=20)
+        assert len(events) < 200
+        await told(settings, 201)
+        assert time.monotonic() - began > 3  # 200 at 40 a second, the first 40 at once
+    finally:
+        source.cancel()
+        await asyncio.gather(source, return_exceptions=True)
+        await writer.close()
