@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from services.common import agreements_on_file
 from services.common.clock import utc_now
 from services.common.http import HttpService
 from services.common.postgres import Pool, apply_schema
 from services.common.revocations import restore
+from services.consent import identity
 from services.consent.routes import router
 from services.consent.settings import ConsentSettings
 from services.consent.store import ConsentStore
@@ -21,6 +22,7 @@ from services.consent.withdrawal import Withdrawals
 
 async def initialise(pool: Pool) -> None:
     await apply_schema(pool, "services.consent")
+    await apply_schema(pool, "services.consent.identity")
 
 
 @contextlib.asynccontextmanager
@@ -36,7 +38,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     redrive = asyncio.create_task(state.withdrawals.redrive(), name="redrive withdrawals")
     try:
-        yield
+        async with identity.running(app):
+            yield
     finally:
         redrive.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -44,4 +47,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def service() -> HttpService:
-    return HttpService("consent", router=router, lifespan=lifespan)
+    whole = APIRouter()
+    for part in (router, identity.router):
+        whole.include_router(part)
+    return HttpService("consent", router=whole, lifespan=lifespan)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from pydantic import PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -19,3 +20,12 @@ class ConsentSettings(BaseSettings):
     redrive_every: timedelta = timedelta(seconds=1)
     # How often a withdrawal looks whether deliveries under way have ended.
     drain_check: timedelta = timedelta(milliseconds=20)
+    # Claim codes are tried without a key, so these count per address.
+    claims_per_second: PositiveFloat = 50
+    claim_tries: PositiveInt = 5
+    # How often joined and parted records are looked after when nothing is known to be due.
+    identity_every: timedelta = timedelta(seconds=1)
+    # How long a call waits for the joining that it began.
+    move_patience: timedelta = timedelta(seconds=3)
+    # How long after a split the old id is watched for what ingest wrote late.
+    watch_split: timedelta = timedelta(days=30)

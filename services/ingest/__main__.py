@@ -40,7 +40,6 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     state, own = app.state, IngestSettings()
     state.ingest_settings = own
     state.ingest_limit = RateLimit(own.events_per_second, own.burst_events)
-    state.claim_limit = RateLimit(own.claims_per_second, 10 * own.claims_per_second)
     await agreements_on_file.restore(state.settings, state.pool)
     state.accounts = AccountStore(state.pool, state.vault)
     async with open_pool(state.settings, most=4, working_state=True) as work:

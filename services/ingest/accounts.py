@@ -94,26 +94,6 @@ async def post_worker(request: Request, who: Caller) -> Response:
     return _secret(answer, 201 if result.status is Status.ACCEPTED else 200)
 
 
-@router.post("/claims")
-async def post_claim(request: Request) -> Response:
-    """Take up a record with its claim code: answers a token to act as the worker, once."""
-    own: IngestSettings = request.app.state.ingest_settings
-    limit: RateLimit = request.app.state.claim_limit
-    limit.take(request.client.host if request.client else "", 1, time.monotonic())
-    code = _order(await _body(request), frozenset({"code"})).get("code")
-    accounts: AccountStore = request.app.state.accounts
-    found = None
-    if isinstance(code, str):
-        found = await accounts.redeem(code, utc_now(), own.claim_tries)
-    if found is None:
-        detail = (
-            "This code is wrong, was used, has expired, or was tried too often. Ask for a new one."
-        )
-        raise Problem(404, "no-such-code", detail)
-    worker_id, token = found
-    return _secret({"worker_id": str(worker_id), "token": token}, 200)
-
-
 async def _body(request: Request) -> Any:
     if media_type(request.headers.get("content-type", "")) != PLAIN:
         raise Problem(415, "unsupported-media-type", f"Send Content-Type {PLAIN}.")

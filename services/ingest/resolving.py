@@ -128,12 +128,12 @@ def _worker_of(
     if draft.worker_id is None:
         assert of_record is not None, "made where it was missing"
         return of_record
-    if of_record is not None and of_record.worker_id != draft.worker_id:
-        draft.refuse(Status.INVALID, _ANOTHER)
-        return None
     worker = by_id.get(draft.worker_id)
     if worker is None:
         draft.refuse(Status.INVALID, _UNKNOWN)
+    elif of_record is not None and of_record.worker_id != worker.worker_id:
+        draft.refuse(Status.INVALID, _ANOTHER)
+        return None
     return worker
 
 

@@ -38,10 +38,7 @@ class IngestSettings(BaseSettings):
     # Per key. An event costs one, a request at least one.
     events_per_second: PositiveFloat = 20_000
     burst_events: PositiveInt = 60_000
-    # Claim codes are tried without a key, so these count per address.
-    claims_per_second: PositiveFloat = 50
     claim_valid: timedelta = timedelta(days=14)
-    claim_tries: PositiveInt = 5
     # What a process knows of an organisation's agreements is at most so old.
     agreement_age: timedelta = timedelta(milliseconds=500)
     longest_agreement: timedelta = timedelta(days=3_660)

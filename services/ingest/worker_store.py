@@ -16,8 +16,11 @@ REGISTERED = """
 UPDATE vault.worker SET registered_at = $2
 WHERE worker_id = ANY($1::uuid[]) AND registered_at IS NULL
 """
+# An id that was merged stands for the one that the story goes on under.
 WORKERS = """
-SELECT worker_id, created_at, registered_at FROM vault.worker WHERE worker_id = ANY($1::uuid[])
+SELECT k.worker_id AS asked, w.worker_id, w.created_at, w.registered_at
+FROM vault.worker k JOIN vault.worker w ON w.worker_id = coalesce(k.merged_into, k.worker_id)
+WHERE k.worker_id = ANY($1::uuid[])
 """
 WORKERS_OF_RECORDS = """
 SELECT s.record_index, w.worker_id, w.created_at, w.registered_at
@@ -68,9 +71,9 @@ class WorkerStore:
         await self._pool.execute(REGISTERED, sorted(worker_ids, key=_NUMBER), at)
 
     async def workers(self, ids: Iterable[UUID]) -> Mapping[UUID, KnownWorker]:
-        """Those of the workers that have a record here."""
+        """Those of the workers that have a record here, as they are called now."""
         wanted = list(ids)
-        known = {row["worker_id"]: _worker(row) for row in await self._pool.fetch(WORKERS, wanted)}
+        known = {row["asked"]: _worker(row) for row in await self._pool.fetch(WORKERS, wanted)}
         if missing := [worker_id for worker_id in wanted if worker_id not in known]:
             known |= await self._adopted(missing)
         return known

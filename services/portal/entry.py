@@ -11,6 +11,7 @@ from services.common.access import Principal, Role
 from services.common.clock import utc_now
 from services.common.errors import not_found, unavailable
 from services.common.vault import Place, Redacted
+from services.portal.calls import consent_url
 from services.portal.web import HOME, LOGIN_COOKIE, Visit
 
 DEMO_PEOPLE = 8
@@ -59,11 +60,11 @@ async def _owner_of(visit: Visit, key: str) -> Principal | None:
 
 
 async def _claimed(visit: Visit, code: str) -> str | None:
-    """Redeem a claim code with `ingest`: a key of the worker's own, or None for a bad code."""
+    """Redeem a claim code with `consent`: a key of the worker's own, or None for a bad code."""
     if not code:
         return None
-    base = visit.portal.settings.ingest_url or visit.state.settings.public_url
-    answer = await visit.portal.http.post(f"{base.rstrip('/')}/v1/claims", json={"code": code})
+    url = f"{consent_url(visit)}/v1/claims"
+    answer = await visit.portal.http.post(url, json={"code": code})
     if answer.status_code >= 500 or answer.status_code == 429:
         raise unavailable("The code could not be checked now.")
     return str(answer.json()["token"]) if answer.is_success else None

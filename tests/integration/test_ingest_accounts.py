@@ -14,12 +14,13 @@ from services.common.clock import utc_now
 from services.common.codec import decode
 from services.common.settings import Settings
 from services.common.vault import Vault
+from services.consent.identity.claims import Claims
+from services.consent.identity.store import IdentityStore
 from services.ingest.__main__ import bootstrap_operator
-from services.ingest.account_store import AccountStore
 from tests.conftest import Hub
 from tests.ingest_kit import SOURCE, enrolled, on_the_log
 
-SERVICES = ("ingest",)
+SERVICES = ("ingest", "consent")
 ACME = {"organization_id": "acme", "name": "Acme GmbH & Söhne", "kind": "EMPLOYER"}
 
 
@@ -187,10 +188,11 @@ async def test_a_code_ends_after_two_weeks(
     hub: Hub, settings: Settings, provider: dict[str, str]
 ) -> None:
     code = (await register(hub, provider)).json()["claim_code"]
-    accounts = AccountStore(hub.pool, await Vault.open(settings))
+    vault = await Vault.open(settings)
+    claims = Claims(hub.pool, vault, IdentityStore(hub.pool))
     late = utc_now() + timedelta(days=14, seconds=1)
-    assert await accounts.redeem(code, late, 5) is None
-    assert await accounts.redeem(code, late - timedelta(seconds=10), 5) is not None
+    assert await claims.held(code, late, 5) is None
+    assert await claims.held(code, late - timedelta(seconds=10), 5) is not None
 
 
 @pytest.mark.parametrize("code", ["", "x", None, 7, "0000-0000-0000-0000", "Ω" * 16, "0" * 5000])

@@ -82,3 +82,17 @@ CREATE TABLE IF NOT EXISTS vault.claim (
     claimed_at timestamptz
 );
 CREATE INDEX IF NOT EXISTS claim_worker ON vault.claim (worker_id);
+
+-- A merged id stands for the one that its story goes on under; never a chain.
+ALTER TABLE vault.worker ADD COLUMN IF NOT EXISTS merged_into uuid;
+CREATE INDEX IF NOT EXISTS worker_merged ON vault.worker (merged_into)
+    WHERE merged_into IS NOT NULL;
+
+-- `link_id` names the link of a record to its worker and is new with each link. The worker that was
+-- first made for the record stands for whoever the record belongs to now.
+ALTER TABLE vault.source_record ADD COLUMN IF NOT EXISTS link_id uuid NOT NULL
+    DEFAULT gen_random_uuid();
+ALTER TABLE vault.source_record ADD COLUMN IF NOT EXISTS linked_at timestamptz NOT NULL
+    DEFAULT now();
+ALTER TABLE vault.source_record ADD COLUMN IF NOT EXISTS first_worker_id uuid;
+CREATE INDEX IF NOT EXISTS source_record_worker ON vault.source_record (worker_id);

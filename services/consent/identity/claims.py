@@ -1,0 +1,132 @@
+"""Taking up a record with its code, and giving one back."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services.common import claim_codes
+from services.common.access import Role, issue_key
+from services.common.errors import Problem, unavailable
+from services.common.ids import new_id
+from services.common.postgres import Connection, Pool
+from services.common.vault import Vault
+from services.consent.identity.store import Beginning, IdentityStore, Order
+
+_TRY = """
+UPDATE vault.claim SET tries = tries + 1
+WHERE lookup = $1 AND claimed_at IS NULL AND expires_at > $2 AND tries < $3
+RETURNING code_index, worker_id
+"""
+# A good code that waits for a yes, or for a move to end, has not been tried in vain.
+_GIVE_BACK = "UPDATE vault.claim SET tries = tries - 1 WHERE lookup = $1 AND claimed_at IS NULL"
+_TAKE = "UPDATE vault.claim SET claimed_at = $2 WHERE lookup = $1 AND claimed_at IS NULL"
+_SIGNS_IN = """
+SELECT EXISTS (SELECT FROM vault.access_key
+    WHERE role = 'worker' AND subject = $1 AND revoked_at IS NULL)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Whose the record is now. `token` is for somebody new; `move_id` names what goes on."""
+
+    worker_id: UUID
+    token: str | None
+    move_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A good code, and the worker that its record has had so far."""
+
+    lookup: str
+    worker_id: UUID
+
+
+class Claims:
+    def __init__(self, pool: Pool, vault: Vault, store: IdentityStore) -> None:
+        self._pool = pool
+        self._vault = vault
+        self._store = store
+
+    async def held(self, text: object, at: datetime, most_tries: int) -> Held | None:
+        """The code, if it is good. Each look counts as a try."""
+        code = claim_codes.read(text) if isinstance(text, str) else None
+        if code is None:
+            return None
+        lookup = claim_codes.lookup_of(code)
+        row = await self._pool.fetchrow(_TRY, lookup, at, most_tries)
+        index = self._vault.blind_index(claim_codes.INDEX, code)
+        if row is None or not hmac.compare_digest(row["code_index"], index):
+            return None
+        return Held(lookup, row["worker_id"])
+
+    async def give_back(self, held: Held) -> None:
+        await self._pool.execute(_GIVE_BACK, held.lookup)
+
+    async def take(self, held: Held, at: datetime, claimant: UUID | None) -> Taken | None:
+        """Use the code up, and begin what follows; None when somebody was quicker.
+
+        Raises Problem 503 while one of the two records is being joined or parted, 409 when the
+        record's worker signs in already.
+        """
+        try:
+            async with self._store.beginning() as beginning:
+                return await self._taken(beginning, held, at, claimant)
+        except Problem:
+            await self.give_back(held)
+            raise
+
+    async def _taken(
+        self, beginning: Beginning, held: Held, at: datetime, claimant: UUID | None
+    ) -> Taken | None:
+        connection = beginning.connection
+        if await connection.execute(_TAKE, held.lookup, at) != "UPDATE 1":
+            return None
+        old = await beginning.canonical(held.worker_id)
+        new = old if claimant is None else await beginning.canonical(claimant)
+        if await beginning.is_busy(old, new):
+            raise unavailable("This record is being joined or parted right now.")
+        if claimant is not None and old == new:
+            return Taken(new, None, None)
+        await self._nobody_signs_in(connection, old)
+        kind = "claim" if claimant is None else "merge"
+        order = Order(new_id(), kind, old, new, "CLAIM_CODE")
+        await beginning.begin(order)
+        if claimant is None:
+            token = await issue_key(connection, Role.WORKER, str(old))
+            return Taken(old, token, order.move_id)
+        await beginning.merge(old, new)
+        return Taken(new, None, order.move_id)
+
+    async def _nobody_signs_in(self, connection: Connection, worker_id: UUID) -> None:
+        if await connection.fetchval(_SIGNS_IN, str(worker_id)):
+            detail = "Somebody signs in with this record already. Ask for help."
+            raise Problem(409, "record-in-use", detail)
+
+    async def part(self, link_id: UUID, worker_id: UUID | None, reason: str) -> UUID | None:
+        """Begin to part a linked record from its worker; None when there is no such link.
+
+        worker_id: whose it must be; None for operators. Raises Problem 503 as `take`.
+        """
+        async with self._store.beginning() as beginning:
+            found = await beginning.link(link_id)
+            if found is None or worker_id not in (None, found[2]):
+                return None
+            source, record_index, old = found
+            if await beginning.is_busy(old):
+                raise unavailable("This record is being joined or parted right now.")
+            new = await beginning.part(link_id, old)
+            order = Order(new_id(), "split", old, new, reason, source, record_index, link_id)
+            await beginning.begin(order)
+            return order.move_id
+
+
+def live(grants: Sequence[dict[str, Any]], at: datetime) -> list[dict[str, Any]]:
+    """The grants under which somebody sees, or will see, the record."""
+    return [g for g in grants if g["withdrawn_at"] is None and g["valid_until"] > at]

@@ -1,0 +1,32 @@
+-- Merges and splits, and how far each has come. Not to be lost: one under way would never end.
+CREATE TABLE IF NOT EXISTS consent.identity_move (
+    move_id uuid PRIMARY KEY,
+    kind text NOT NULL, -- claim, merge or split
+    from_worker_id uuid NOT NULL,
+    into_worker_id uuid NOT NULL,
+    why text NOT NULL, -- the evidence of a claim or merge, the reason of a split
+    -- The record that leaves, and its link that ends, for a split.
+    source text,
+    record_index bytea,
+    link_id uuid,
+    asked_at timestamptz NOT NULL,
+    -- Where the partitions of the old id ended when ingest had the new one.
+    partition integer,
+    story_end bigint,
+    delivery_end bigint,
+    events integer, -- written again; null until all are
+    old_position text, -- of the last event under the old id
+    position text, -- and under the other
+    ended_at timestamptz
+);
+CREATE INDEX IF NOT EXISTS identity_move_open ON consent.identity_move (asked_at)
+    WHERE ended_at IS NULL;
+CREATE INDEX IF NOT EXISTS identity_move_from ON consent.identity_move (from_worker_id);
+
+-- Up to here, what came under ids that are no longer used has been written again.
+CREATE TABLE IF NOT EXISTS consent.straggler_position (
+    topic text NOT NULL,
+    partition integer NOT NULL,
+    next_offset bigint NOT NULL,
+    PRIMARY KEY (topic, partition)
+);
