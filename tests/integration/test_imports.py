@@ -225,15 +225,17 @@ class Interrupted:
 
     def __init__(self, writer: EventWriter, calls: int) -> None:
         self._writer = writer
+        self.agreements = writer.agreements
         self._left = calls
         self.hangs = asyncio.Event()
+        self.goes_on = asyncio.Event()
 
     async def write(self, items: Any, principal: Principal, at: datetime) -> Sequence[Any]:
         results = await self._writer.write(items, principal, at)
         self._left -= 1
         if self._left == 0:
             self.hangs.set()
-            await asyncio.Event().wait()
+            await self.goes_on.wait()
         return results
 
 
@@ -242,6 +244,7 @@ class Away:
 
     def __init__(self, writer: EventWriter) -> None:
         self._writer = writer
+        self.agreements = writer.agreements
         self.calls = 0
 
     async def write(self, items: Any, principal: Principal, at: datetime) -> Sequence[Any]:
@@ -280,7 +283,9 @@ async def run(
 
     async def ended() -> Import | None:
         found = await ImportStore(pool).get(job.import_id)
-        return found if found is not None and found.state in ("done", "failed") else None
+        return (
+            found if found is not None and found.state in ("done", "failed", "cancelled") else None
+        )
 
     return asyncio.create_task(runner.run()), ended
 
@@ -324,6 +329,24 @@ async def test_an_import_waits_while_the_log_is_away(
 
     assert away.calls > 1
     assert (done.state, done.tally.rows["accepted"]) == ("done", 3_500)
+    await writer.close()
+
+
+async def test_an_import_is_ended_while_it_runs_and_forgets_its_rows(
+    settings: Settings, pool: Pool, waiting: NewImport, writer: Writer
+) -> None:
+    hanging = Interrupted(writer, calls=BATCH_EVENTS // AT_ONCE + 1)
+    task, ended = await run(settings, pool, hanging, waiting)
+    await asyncio.wait_for(hanging.hangs.wait(), 30)
+
+    await ImportStore(pool).remove(waiting.import_id)
+    hanging.goes_on.set()
+    done = await until(ended)
+    folder = file_of(settings.vault_dir.parent / "imports", waiting.import_id).parent
+    await until(lambda: asyncio.to_thread(lambda: not folder.exists()))
+    task.cancel()
+
+    assert (done.state, done.tally.rows["read"]) == ("cancelled", BATCH_EVENTS)
     await writer.close()
 
 

@@ -11,7 +11,8 @@ from uuid import UUID
 from services.common.access import Principal
 from services.common.postgres import Pool
 from services.common.vault import Vault
-from services.ingest.drafts import Draft, ItemResult
+from services.ingest.agreement_check import AgreementCheck
+from services.ingest.drafts import Draft, ItemResult, Status
 from services.ingest.handlers import Author, draft
 from services.ingest.imports.rows import RowResult
 from services.ingest.imports.tally import Written
@@ -48,10 +49,18 @@ _FIX = "Give a corrected event an id of its own (source_event_id in the mapping)
 class Rehearsal:
     """What a dry run of one import has met."""
 
-    def __init__(self, pool: Pool, vault: Vault, ahead: timedelta, import_id: UUID) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        vault: Vault,
+        ahead: timedelta,
+        agreements: AgreementCheck,
+        import_id: UUID,
+    ) -> None:
         self._pool = pool
         self._vault = vault
         self._ahead = ahead
+        self._agreements = agreements
         self._import_id = import_id
 
     async def check(
@@ -64,6 +73,11 @@ class Rehearsal:
             for row in rows
             for index, event in enumerate(row.events)
         }
+        names = {entry.event_type.name for entry in made.values() if isinstance(entry, Draft)}
+        refusals = await self._agreements.refusals(principal, names, at)
+        for place, found in made.items():
+            if isinstance(found, Draft) and (error := refusals.get(found.event_type.name)):
+                made[place] = ItemResult(Status.INVALID, errors=(error,))
         drafts = {place: found for place, found in made.items() if isinstance(found, Draft)}
         standing = await self._meet(drafts) if drafts else {}
         await self._meet_people(author.actor.source, drafts)

@@ -16,6 +16,7 @@ from services.common.errors import RetryableError
 from services.common.log import get_logger
 from services.common.postgres import AWAY, Pool
 from services.common.vault import Vault
+from services.ingest.agreement_check import AgreementCheck
 from services.ingest.drafts import ItemResult
 from services.ingest.imports.opening import Batch
 from services.ingest.imports.rehearsal import Rehearsal, written
@@ -35,6 +36,8 @@ log = get_logger("imports")
 class EventWriter(Protocol):
     """Writes events for a caller and says what became of each, in order."""
 
+    agreements: AgreementCheck
+
     async def write(
         self, items: Sequence[EdgeEvent], principal: Principal, at: datetime
     ) -> Sequence[ItemResult]: ...
@@ -50,7 +53,8 @@ class Taking:
         self._writer = writer
         self._vault = vault
         self._settings = settings
-        self._rehearsal = Rehearsal(pool, vault, IngestSettings().ahead, job.import_id)
+        ahead = IngestSettings().ahead
+        self._rehearsal = Rehearsal(pool, vault, ahead, writer.agreements, job.import_id)
         self._tally = job.tally
         self._noted = job.tally.refused.total() + job.tally.warnings.total()
         self._kept_bytes = job.refused_bytes
@@ -88,7 +92,9 @@ class Taking:
             return await self._rehearsal.check(rows, self._job.principal, at)
         events = [event for row in rows for event in row.events]
         parts = [events[start : start + AT_ONCE] for start in range(0, len(events), AT_ONCE)]
-        # Begun in the order of the file, so they are on the log in it, too.
+        # Known now, so that no call waits for it: begun in the order of the file, they are on the
+        # log in it, too.
+        await self._writer.agreements.refusals(self._job.principal, _names(events), at)
         answers = await asyncio.gather(*(self._write(part, at) for part in parts))
         return [written(result) for results in answers for result in results]
 
@@ -101,3 +107,7 @@ class Taking:
                 log.warning("import waits", error=repr(error), retry_after_s=wait_s)
                 await asyncio.sleep(wait_s)
         return await self._writer.write(part, self._job.principal, at)
+
+
+def _names(events: Sequence[EdgeEvent]) -> set[str]:
+    return {event.event_type for event in events}
