@@ -123,6 +123,26 @@ def versions() -> Mapping[int, EventType]:
     }
 
 
+# Versions of a later catalogue that this process was told of, by schema id.
+_later: dict[int, EventType] = {}
+
+
+def version_of(schema_id: int) -> EventType | None:
+    """The version with this id: a committed one, or one that was learned."""
+    return versions().get(schema_id) or _later.get(schema_id)
+
+
+def learn(schema_id: int, version: int, schema: Mapping[str, Any]) -> EventType:
+    """Know a version of a later catalogue from now on, in this process alone."""
+    _later[schema_id] = _event_type({"id": schema_id, "version": version}, schema)
+    return _later[schema_id]
+
+
+def forget_later() -> None:
+    """Know nothing but what is committed."""
+    _later.clear()
+
+
 @cache
 def event_types() -> Mapping[str, EventType]:
     """The newest version of every event type, by name."""

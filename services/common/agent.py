@@ -20,7 +20,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
-from services.common.errors import RetryableError, ThroughlineError
+from services.common.errors import RetryableError, ThroughlineError, UnknownSchema
+from services.common.later_schemas import LaterSchemas
 from services.common.log import get_logger
 from services.common.settings import Settings
 
@@ -250,12 +251,14 @@ def _add_agent(
         value_serializer="raw",
     )
 
+    later = LaterSchemas(settings)
+
     async def stories(stream: Any) -> None:
         """Acknowledge after the commit. (`take` would do so even if the batch failed.)"""
         try:
             within = options.within.total_seconds()
             async for events in stream.noack_take(options.batch, within=within):
-                await handle([_record(event) for event in events])
+                await _handled(handle, [_record(event) for event in events], later)
                 for event in events:
                     await stream.ack(event)
         except Exception as error:
@@ -263,6 +266,15 @@ def _add_agent(
             raise
 
     app.agent(topic, name=options.group)(stories)
+
+
+async def _handled(handle: Handle, records: Sequence[Record], later: LaterSchemas) -> None:
+    """Each schema that is unknown here is asked for once. Raises UnknownSchema when none helps."""
+    while True:
+        try:
+            return await handle(records)
+        except UnknownSchema as unknown:
+            await later.find(unknown)
 
 
 def _record(event: Any) -> Record:

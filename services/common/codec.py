@@ -15,7 +15,7 @@ from uuid import UUID
 import fastavro
 import polars as pl
 
-from schemas.catalog import EventType, event_types, versions
+from schemas.catalog import EventType, event_types, version_of
 from services.common.datum import check_datum
 from services.common.errors import DoesNotDecode, UnknownSchema
 
@@ -61,16 +61,16 @@ def schema_id_of(value: bytes) -> int:
 
 def writer_of(schema_id: int) -> EventType:
     """The event type and version that wrote a record. Raises UnknownSchema."""
-    try:
-        return versions()[schema_id]
-    except KeyError:
-        raise UnknownSchema(f"schema id {schema_id} is not in the catalogue") from None
+    found = version_of(schema_id)
+    if found is None:
+        raise UnknownSchema(f"schema id {schema_id} is not in the catalogue", schema_id)
+    return found
 
 
 def decode(value: bytes) -> Decoded:
-    """Decode one record as its newest version. Raises UnknownSchema, DoesNotDecode."""
+    """Decode one record as the newest version known here. Raises UnknownSchema, DoesNotDecode."""
     writer = writer_of(schema_id_of(value))
-    reader = event_types()[writer.name]
+    reader = event_types().get(writer.name, writer)
     check_datum(writer, value, FRAME_SIZE)
     buffer = io.BytesIO(value)
     buffer.seek(FRAME_SIZE)

@@ -33,6 +33,10 @@ class Overloaded(DependencyDown):
 class UnknownSchema(RetryableError):
     """A record names a schema id that neither the catalogue nor the registry knows."""
 
+    def __init__(self, message: str, schema_id: int | None = None) -> None:
+        super().__init__(message)
+        self.schema_id = schema_id
+
 
 class DoesNotDecode(TerminalError):
     """A record's bytes are not what its schema says."""

@@ -29,6 +29,9 @@ class Settings(BaseSettings):
     # Off, an organisation without any sharing agreement on file may send and receive; one that has
     # any is bound to them. For a young consortium, whose papers are not signed yet.
     require_agreement: bool = Field(default=True, validation_alias="INGEST_REQUIRE_AGREEMENT")
+    # Where readers of the log ask for schemas of a release later than theirs: the address of a
+    # registry of this hub. Unset, a record of such a schema stops its partition until an upgrade.
+    registry_url: str | None = None
     log_level: str = Field(default="info", pattern="^(crit|error|warn|info|debug)$")
     otlp_endpoint: str | None = None
 

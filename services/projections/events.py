@@ -112,7 +112,7 @@ def _log_rows(stream: Stream, writer: EventType, frame: pl.DataFrame) -> pl.Data
 
 def _as_newest(writer: EventType, frame: pl.DataFrame) -> pl.DataFrame:
     """With the fields of the newest version; what the writer did not know has its default."""
-    newest = event_types()[writer.name]
+    newest = event_types().get(writer.name, writer)
     if newest.schema_id == writer.schema_id:
         return frame
     defaults = {raw["name"]: raw.get("default") for raw in newest.schema["fields"]}

@@ -9,7 +9,8 @@ from datetime import timedelta
 
 import asyncpg
 
-from services.common.errors import RetryableError
+from services.common.errors import RetryableError, UnknownSchema
+from services.common.later_schemas import LaterSchemas
 from services.common.log import get_logger
 from services.common.postgres import AWAY
 from services.common.settings import Settings
@@ -53,6 +54,7 @@ class ProjectionsWorker:
         self._own = own
         self._projections = projections
         self._retractions = retractions
+        self._later = LaterSchemas(settings)
         self._stop = asyncio.Event()
         self._held: Set[bytes] = frozenset()
         self._resting: dict[Partition, float] = {}
@@ -109,18 +111,22 @@ class ProjectionsWorker:
                 continue
             batch = await asyncio.to_thread(make_batch, records, starts, self._held, store.layouts)
             reader.went_on(((span.topic, span.partition), span.end) for span in batch.spans)
-            self._rest(reader, batch)
+            await self._rest(reader, batch)
             if batch.spans:
                 return batch
         return None
 
-    def _rest(self, reader: LogReader, batch: Batch) -> None:
-        """Stop partitions that hold an event nobody here knows. Only a newer catalogue helps."""
+    async def _rest(self, reader: LogReader, batch: Batch) -> None:
+        """Stop partitions that hold an event nobody here knows, until the registry or we do."""
         for partition, (offset, error) in batch.intake.stopped.items():
-            log.error("partition stopped", partition=partition, offset=offset, why=str(error))
             reader.rest(partition, offset)
-            until = self._own.unknown_schema_wait.total_seconds()
-            self._resting[partition] = asyncio.get_running_loop().time() + until
+            until = asyncio.get_running_loop().time()
+            try:
+                await self._later.find(error)
+            except UnknownSchema as unknown:
+                log.error("partition stopped", partition=partition, offset=offset, why=str(unknown))
+                until += self._own.unknown_schema_wait.total_seconds()
+            self._resting[partition] = until
         for parked in batch.intake.parked:
             log.error("record parked", position=str(parked.position), why=parked.reason)
 
