@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import secrets
+import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -21,10 +24,10 @@ from pydantic import SecretStr
 
 from services.common.access import Role, issue_key
 from services.common.http import build_app
-from services.common.kafka import open_producer
+from services.common.kafka import create_topics, open_producer
 from services.common.postgres import Pool, open_pool
 from services.common.settings import Settings
-from services.common.setup import initialise
+from services.common.setup import make_tables
 
 # Tests that are not about agreements need none. The hub's processes inherit this.
 os.environ.setdefault("INGEST_REQUIRE_AGREEMENT", "false")
@@ -61,7 +64,8 @@ def postgres_url(data_dir: Path) -> Iterator[str]:
         return
     from services.launcher.postgres import LocalPostgres
 
-    postgres = LocalPostgres(data_dir / "postgres")
+    # Not to the disk: these data end with the session, and a killed server still keeps them.
+    postgres = LocalPostgres(data_dir / "postgres", settings={"fsync": "off"})
     postgres.start()
     yield postgres.url
     postgres.stop()
@@ -73,13 +77,48 @@ def _with_database(url: str, name: str) -> str:
     return f"{base}/{name}" + (f"?{query}" if query else "")
 
 
-@pytest.fixture
-async def database_url(postgres_url: str) -> AsyncIterator[str]:
-    """A database of the test's own, dropped afterwards."""
+class Template:
+    """A hub's tables and its master key, made once: a test starts from a copy of both."""
+
+    def __init__(self, postgres_url: str, vault_dir: Path) -> None:
+        self.name = f"template_{secrets.token_hex(6)}"
+        self.vault_dir = vault_dir
+        self._settings = Settings(
+            kafka_bootstrap="",
+            database_url=SecretStr(_with_database(postgres_url, self.name)),
+            vault_dir=vault_dir,
+        )
+
+    async def make(self, admin: asyncpg.Connection[asyncpg.Record]) -> None:
+        await admin.execute(f"CREATE DATABASE {self.name}")
+        await make_tables(self._settings)
+
+
+@pytest.fixture(scope="session")
+def template(postgres_url: str, data_dir: Path) -> Iterator[Template]:
+    made = Template(postgres_url, data_dir / "vault")
+    asyncio.run(_as_admin(postgres_url, made.make))
+    yield made
+    drop = f"DROP DATABASE {made.name} WITH (FORCE)"
+    asyncio.run(_as_admin(postgres_url, lambda admin: admin.execute(drop)))
+
+
+async def _as_admin(
+    url: str, work: Callable[[asyncpg.Connection[asyncpg.Record]], Awaitable[object]]
+) -> None:
+    admin = await asyncpg.connect(url)
+    try:
+        await work(admin)
+    finally:
+        await admin.close()
+
+
+@contextlib.asynccontextmanager
+async def _database(postgres_url: str, template: str) -> AsyncIterator[str]:
     name = f"t_{secrets.token_hex(6)}"
     admin = await asyncpg.connect(postgres_url)
     try:
-        await admin.execute(f"CREATE DATABASE {name}")
+        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         yield _with_database(postgres_url, name)
         await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
@@ -87,7 +126,23 @@ async def database_url(postgres_url: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def settings(kafka_bootstrap: str, database_url: str, tmp_path: Path) -> Settings:
+async def database_url(postgres_url: str, template: Template) -> AsyncIterator[str]:
+    """A database of the test's own, with a hub's tables, dropped afterwards."""
+    async with _database(postgres_url, template.name) as url:
+        yield url
+
+
+@pytest.fixture
+async def empty_database_url(postgres_url: str) -> AsyncIterator[str]:
+    """As `database_url`, without any table."""
+    async with _database(postgres_url, "template1") as url:
+        yield url
+
+
+@pytest.fixture
+async def settings(
+    kafka_bootstrap: str, database_url: str, template: Template, tmp_path: Path
+) -> Settings:
     """Settings of a hub of the test's own, with topics and tables made."""
     made = Settings(
         kafka_bootstrap=kafka_bootstrap,
@@ -98,7 +153,8 @@ async def settings(kafka_bootstrap: str, database_url: str, tmp_path: Path) -> S
         demo=True,
         allow_private_receivers=True,
     )
-    await initialise(made)
+    shutil.copytree(template.vault_dir, made.vault_dir)
+    await create_topics(made)
     return made
 
 

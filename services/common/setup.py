@@ -16,6 +16,11 @@ WITH_TABLES = ("projections", "ingest", "consent", "delivery", "promises", "feed
 async def initialise(settings: Settings) -> None:
     """Idempotent. Raises DependencyDown, KafkaError, MasterKeyProblem."""
     await create_topics(settings)
+    await make_tables(settings)
+
+
+async def make_tables(settings: Settings) -> None:
+    """The tables and the master key. Idempotent. Raises DependencyDown, MasterKeyProblem."""
     async with open_pool(settings, most=2) as pool:
         await Vault.create(settings, pool)
         for name in WITH_TABLES:

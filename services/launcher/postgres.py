@@ -14,6 +14,7 @@ import socket
 import stat
 import struct
 import subprocess
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -47,6 +48,18 @@ class LocalPostgres(LocalServer):
     name = "postgresql"
     stop_signal = signal.SIGINT  # "fast": ends sessions, writes a checkpoint
     _tries = 0
+
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int | None = None,
+        *,
+        log: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        """settings: parameters of the server that differ from ours, as in `postgresql.conf`."""
+        super().__init__(data_dir, port, log=log)
+        self._settings = _SETTINGS | dict(settings or {})
 
     @property
     def url(self) -> str:
@@ -125,7 +138,7 @@ class LocalPostgres(LocalServer):
             return False
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        options = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+        options = [f"--{name}={value}" for name, value in self._settings.items()]
         command = [str(_binary("postgres")), "-D", str(self._cluster), "-p", str(self.port)]
         return spawn(
             [*command, *options], log=self.log, death_signal=self.stop_signal, owner=_owner()

@@ -18,9 +18,9 @@ from services.common.vault import DataKey, Keyring, MasterKeyProblem, Place, Red
 
 
 @pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
+def settings(empty_database_url: str, tmp_path: Path) -> Settings:
     """The vault alone: no topics, no other tables."""
-    return Settings(database_url=SecretStr(database_url), vault_dir=tmp_path / "vault")
+    return Settings(database_url=SecretStr(empty_database_url), vault_dir=tmp_path / "vault")
 
 
 @pytest.fixture

@@ -46,8 +46,8 @@ def kms(server: str, monkeypatch: pytest.MonkeyPatch) -> boto3.client:
 
 
 @pytest.fixture
-def settings(database_url: str, kms: boto3.client) -> Settings:
-    return Settings(database_url=SecretStr(database_url), vault_master_key=f"aws-kms:{ALIAS}")
+def settings(empty_database_url: str, kms: boto3.client) -> Settings:
+    return Settings(database_url=SecretStr(empty_database_url), vault_master_key=f"aws-kms:{ALIAS}")
 
 
 def state(kms: boto3.client, arn: str) -> str:
