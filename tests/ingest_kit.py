@@ -14,7 +14,7 @@ from services.common.settings import Settings
 WORKER = UUID("5f70436f-cabf-4035-bc68-949867c269db")
 SOURCE = "river-college"
 _TEXTS = ("acme", "US", "en", "USD", "hiring", "training", "esco:welding", "49-9071.00", "11.0101")
-_TEXTS += ("0" * 64, "training:c-101")
+_TEXTS += ("0" * 64, "training:c-101", "woman", "asian", "1990", "yes")
 
 
 def enrolled(**fields: Any) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def _value(field: FieldType, raw: dict[str, Any]) -> Any:
         return field.avro_type["symbols"][1]
     if field.kind in ("int", "long"):
         return max(1, raw.get("minimum", 1))
-    if field.kind in simple:
+    if field.kind in simple and field.pattern is None:
         return simple[field.kind]
     text = next(t for t in _TEXTS if field.pattern is None or re.search(field.pattern, t))
     return [text] if field.kind == "array" else text

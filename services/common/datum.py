@@ -23,6 +23,12 @@ _Step = Callable[[bytes, int], int]
 
 def check_datum(writer: EventType, value: bytes, start: int) -> None:
     """Raise DoesNotDecode unless the bytes from `start` on are one datum of the writer's schema."""
+    if left := len(value) - end_of_datum(writer, value, start):
+        raise DoesNotDecode(f"{writer.name}: {left} bytes are left over")
+
+
+def end_of_datum(writer: EventType, value: bytes, start: int) -> int:
+    """Where the datum that begins at `start` ends: others may follow. Raises DoesNotDecode."""
     at = start
     for name, step in _steps(writer):
         try:
@@ -31,9 +37,9 @@ def check_datum(writer: EventType, value: bytes, start: int) -> None:
             raise DoesNotDecode(f"{writer.name}.{name}: the record ends too early") from None
         except ValueError as error:
             raise DoesNotDecode(f"{writer.name}.{name}: {error}") from None
-    if at != len(value):
-        problem = "bytes are left over" if at < len(value) else "bytes are missing"
-        raise DoesNotDecode(f"{writer.name}: {abs(len(value) - at)} {problem}")
+    if at > len(value):
+        raise DoesNotDecode(f"{writer.name}: the record ends too early")
+    return at
 
 
 _KNOWN: dict[tuple[str, int], Sequence[tuple[str, _Step]]] = {}
@@ -56,8 +62,10 @@ def _step(field: FieldType) -> _Step:
         step = _wide(avro_type["size"])
     elif name in _WIDTHS:
         step = _wide(_WIDTHS[name])
-    else:
+    elif name in _STEPS:
         step = _STEPS[name]
+    else:
+        raise DoesNotDecode(f"{field.name}: {name} is no type of the catalogue")
     return _optional(step) if field.nullable else step
 
 
@@ -99,8 +107,6 @@ def _text(value: bytes, at: int) -> int:
     length, end = _varint(value, at)
     if length < 0:
         raise ValueError(f"{length} is no length")
-    if end + length > len(value):
-        raise IndexError
     return end + length
 
 
@@ -131,12 +137,7 @@ def _within(count: int, what: str) -> _Step:
 
 @cache
 def _wide(width: int) -> _Step:
-    def step(value: bytes, at: int) -> int:
-        if at + width > len(value):
-            raise IndexError
-        return at + width
-
-    return step
+    return lambda _value, at: at + width
 
 
 @cache

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from schemas.catalog import event_types
-from services.common.access import Role
+from schemas.models import MODELS
+from services.common.access import Principal, Role
 from services.common.authors import MATRIX, SPEAKS_FOR, check_complete, may_author
+from services.ingest.drafts import ItemResult, Status
+from services.ingest.handlers import Author, draft
+from tests.ingest_kit import sample
+from tests.vault_kit import vault_of
 
 ORGANIZATIONS = [Role.EMPLOYER, Role.PROVIDER, Role.AGENCY, Role.OPERATOR]
 
@@ -16,10 +24,11 @@ def test_the_matrix_names_every_event_type() -> None:
 
 
 @pytest.mark.parametrize("role", ORGANIZATIONS)
-def test_no_organization_writes_consent_identity_or_delivery(role: Role) -> None:
+def test_no_organization_writes_consent_identity_erasure_or_delivery(role: Role) -> None:
     for event_type in event_types().values():
-        if event_type.family in {"consent", "identity", "delivery"}:
-            assert not may_author(role, event_type.name), event_type.name
+        name = event_type.name
+        if event_type.family in {"consent", "identity", "delivery"} or name.startswith("Erasure"):
+            assert not may_author(role, name), name
 
 
 def test_a_worker_writes_only_about_what_the_worker_says() -> None:
@@ -27,6 +36,22 @@ def test_a_worker_writes_only_about_what_the_worker_says() -> None:
     about_the_own_life = {"ExperienceRecorded", "GoalStated", "InterestExpressed", "SkillClaimed"}
     answers = {"OfferAnswered", "PromiseAccepted", "PromiseDisputed", "TrainingRequested"}
     assert mine == about_the_own_life | answers
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_what_every_way_in_ends_at_refuses_what_is_not_the_roles_own(role: Role) -> None:
+    """CSV rows, xAPI statements, SCIM users and Kafka records come as models, posts as JSON."""
+    worker_id = "5f70436f-cabf-4035-bc68-949867c269db"
+    subject = worker_id if role is Role.WORKER else "acme"
+    author = Author.of(Principal(role, subject, "k"))
+    vault, at = vault_of(bytes(32)), datetime(2026, 3, 1, tzinfo=UTC)
+    for name in event_types():
+        item = sample(name) | ({"worker_id": worker_id} if "worker_id" in sample(name) else {})
+        model = MODELS[name].model_validate_json(json.dumps(item))
+        for given in (item, model):
+            made = draft(given, author, vault, at, timedelta(days=1))
+            refused = isinstance(made, ItemResult) and made.status is Status.FORBIDDEN
+            assert refused == (not may_author(role, name)), f"{role} {name}: {made}"
 
 
 def test_a_provider_does_not_promote_and_an_employer_does_not_award() -> None:

@@ -87,7 +87,7 @@ def knows(monkeypatch: pytest.MonkeyPatch) -> Callable[[EventType], None]:
     """Makes the codec know one event type, and no other."""
 
     def known(kind: EventType) -> None:
-        monkeypatch.setattr(codec, "versions", lambda: {kind.schema_id: kind})
+        monkeypatch.setattr(codec, "version_of", {kind.schema_id: kind}.get)
         monkeypatch.setattr(codec, "event_types", lambda: {kind.name: kind})
 
     return known
@@ -149,7 +149,8 @@ def test_each_kind_of_field_is_read_as_the_specification_writes_it(
         ("codes", "04026102", "(ends too early|no length|bytes)"),
         ("codes", "03040261010000", "no length"),
         ("sealed", "02ffff", "1 bytes are left over"),
-        ("sealed", "04ff", "sealed: the record ends too early"),
+        ("sealed", "04ff", "ends too early"),
+        ("sealed", "feffffffffffffffff01", "ends too early"),
         ("sealed", "", "sealed: the record ends too early"),
     ],
 )
@@ -160,6 +161,13 @@ def test_bytes_that_mean_nothing_are_refused_with_the_field(
 
     with pytest.raises(DoesNotDecode, match=f"Kinds.*{why}"):
         codec.decode(framed(**{field: bytes_}))
+
+
+def test_a_type_that_no_event_has_is_refused(knows: Callable[[EventType], None]) -> None:
+    knows(event_type(INTEROP, 7))
+
+    with pytest.raises(DoesNotDecode, match="nullField: null is no type of the catalogue"):
+        codec.decode(bytes.fromhex("0000000007"))
 
 
 def test_the_columns_refuse_an_enum_index_below_zero() -> None:
