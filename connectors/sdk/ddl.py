@@ -75,8 +75,13 @@ def channel_of(table: str) -> str:
 
 
 def statements(dialect: str, table: str = DEFAULT_TABLE, *, since: int = 0) -> list[str]:
-    """What brings the tables from version `since` (0: there are none) to the latest."""
+    """What brings the tables from version `since` (0: there are none) to the latest.
+
+    Raises ValueError for a table's name with a schema in SQLite, which has none.
+    """
     checked_table(table)
+    if dialect == "sqlite" and "." in table:
+        raise ValueError(f"{table!r}: in SQLite a table is named without a schema")
     names = {"table": table, "name": table.rpartition(".")[2], "channel": channel_of(table)}
     made = [
         statement.format(**names) for version in _VERSIONS[dialect][since:] for statement in version

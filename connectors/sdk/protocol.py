@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import re
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from connectors.sdk.retrying import RetryPolicy, asked_wait_s
 _LATER = frozenset({408, 425, 429})  # and every 5xx: all ids stay the same, so again is safe
 # The call is refused for what one of its events is; alone, each is answered for itself.
 _ABOUT_AN_EVENT = frozenset({400, 413, 422})
+_KEY = re.compile(r"[\x21-\x7e]{1,500}")
 _COMPRESS_OVER_BYTES = 2_000
 
 
@@ -109,6 +111,9 @@ class Protocol:
 
     def _request(self, body: bytes, idempotency_key: str | None) -> Call:
         key = self._key if isinstance(self._key, str) else self._key()
+        if not _KEY.fullmatch(key):
+            # Not shown: it may be a good key with a bad end.
+            raise NotAuthorised("the key is empty, or has blanks or letters that no key has")
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         if idempotency_key is not None:
             headers["Idempotency-Key"] = f'"{idempotency_key}"'

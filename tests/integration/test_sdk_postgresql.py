@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
 from connectors.sdk import AsyncClient, Limits, NotInTransaction, Outbox, OutboxProblem, ddl
-from connectors.sdk.relay import ONE_TRY, Relay, RelaySettings, Store
+from connectors.sdk.relay import ONE_TRY, OutboxAway, Relay, RelaySettings, Store
 from connectors.sdk.relay.postgresql import PostgresStore
 from connectors.sdk.relay.store import Sent
 from services.common.access import Role, issue_key
@@ -297,23 +297,68 @@ async def test_what_the_hub_refuses_is_set_aside_with_its_words(lms: Lms) -> Non
     assert sorted(await lms.told()) == ["e-1", "e-3"]
 
 
-async def test_a_role_without_rights_and_a_missing_table_are_named(lms: Lms) -> None:
-    missing = PostgresStore(lms.url, "elsewhere")
-    with pytest.raises(OutboxProblem, match="there is no table elsewhere: run `init`"):
-        await missing.check()
-    assert await missing.init() == 0
-    assert await missing.init() == 1
-    await missing.check()
-    await missing.close()
+async def test_a_turn_that_is_silent_for_too_long_is_ended_for_the_others(lms: Lms) -> None:
+    async with lms.relay() as relay, lms.relay() as other:
+        with pytest.raises(OutboxAway):
+            await _silent_turn(relay._store, other)
+        assert await relay.drain() == {}
 
+
+async def _silent_turn(store: Store, other: Relay) -> None:
+    assert isinstance(store, PostgresStore)
+    await store.execute("SET idle_in_transaction_session_timeout = '300ms'")
+    async with store.turn(10) as turn:
+        assert turn is not None
+
+        async def free() -> bool:
+            return (await other.turn()).ours
+
+        await until(free)
+        await turn.mark([], [])
+
+
+async def test_a_missing_table_is_named_and_made_in_a_schema_too(lms: Lms) -> None:
     async with await psycopg.AsyncConnection.connect(lms.url, autocommit=True) as admin:
-        role = f"sdk_{secrets.token_hex(4)}"
+        await admin.execute("CREATE SCHEMA app")
+    store = PostgresStore(lms.url, "app.events")
+    with pytest.raises(OutboxProblem, match=r"there is no table app\.events: run `init`"):
+        await store.check()
+    assert await store.init() == 0
+    assert await store.init() == 1
+    await store.check()
+    async with await psycopg.AsyncConnection.connect(lms.url) as connection:
+        await Outbox("app.events").put_async(connection, completed(1))
+    assert (await store.backlog()).waiting == 1
+    await store.close()
+
+
+async def test_sender_and_relay_need_the_rights_that_the_documentation_names(lms: Lms) -> None:
+    role = f"sdk_{secrets.token_hex(4)}"
+    async with await psycopg.AsyncConnection.connect(lms.url, autocommit=True) as admin:
         await admin.execute(f"CREATE ROLE {role}")
         try:
-            store = PostgresStore(lms.url, TABLE)
-            await store.execute(f"SET ROLE {role}")
-            with pytest.raises(OutboxProblem, match="the relay's role needs SELECT, UPDATE"):
-                await Relay(store, AsyncClient("http://hub.test", "k")).turn()
-            await store.close()
+            await _without_rights(lms, role)
+            await admin.execute(f"GRANT INSERT ON {TABLE} TO {role}")
+            async with await psycopg.AsyncConnection.connect(lms.url) as sender:
+                await sender.execute(f"SET ROLE {role}")
+                await OUTBOX.put_async(sender, completed(1))
+            await admin.execute(f"REVOKE ALL ON {TABLE} FROM {role}")
+            await admin.execute(f"GRANT SELECT, UPDATE, DELETE ON {TABLE} TO {role}")
+            await admin.execute(f"GRANT SELECT ON {TABLE}_schema TO {role}")
+            async with lms.relay() as relay:
+                assert isinstance(relay._store, PostgresStore)
+                await relay._store.execute(f"SET ROLE {role}")
+                await relay._store.check()
+                assert await relay.drain() == {"accepted": 1}
+                assert await relay._store.purge(timedelta(0)) == 1
         finally:
+            await admin.execute(f"DROP OWNED BY {role}")
             await admin.execute(f"DROP ROLE {role}")
+
+
+async def _without_rights(lms: Lms, role: str) -> None:
+    async with lms.relay() as relay:
+        assert isinstance(relay._store, PostgresStore)
+        await relay._store.execute(f"SET ROLE {role}")
+        with pytest.raises(OutboxProblem, match="the relay's role needs SELECT, UPDATE"):
+            await relay.turn()

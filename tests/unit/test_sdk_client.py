@@ -325,6 +325,15 @@ def test_uuids_of_version_7_are_in_the_order_of_time() -> None:
     assert abs(stamps[0] / 1000 - datetime.now(UTC).timestamp()) < 60
 
 
+@pytest.mark.parametrize("key", ["", "tl_1\nx", "tl_é", "two words"])
+def test_a_key_that_is_none_is_said_and_not_shown(hub: MemoryHub, key: str) -> None:
+    with Client(URL, key, http=hub.client()) as client, pytest.raises(NotAuthorised) as caught:
+        client.check()
+    assert "letters that no key has" in str(caught.value)
+    assert not key or key not in str(caught.value)
+    assert hub.headers == []
+
+
 def test_a_url_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="is not a hub's URL"):
         Client("hub.example", "k")

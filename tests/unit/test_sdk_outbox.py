@@ -237,3 +237,5 @@ def test_an_upgrade_leaves_the_earlier_statements_out() -> None:
     assert statements("postgresql", since=LATEST) == []
     assert "CREATE TABLE app.outbox (" in ddl("postgresql", "app.outbox")
     assert "CREATE INDEX outbox_waiting ON app.outbox" in ddl("postgresql", "app.outbox")
+    with pytest.raises(ValueError, match="without a schema"):
+        ddl("sqlite", "app.outbox")

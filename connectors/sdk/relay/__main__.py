@@ -11,6 +11,7 @@ import re
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -68,7 +69,8 @@ async def _run(options: argparse.Namespace, store: Store) -> None:
             return
         stop = asyncio.Event()
         for signal_ in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(signal_, stop.set)
+            with suppress(NotImplementedError):  # Windows: an interrupt ends the turn, undone
+                asyncio.get_running_loop().add_signal_handler(signal_, stop.set)
         await relay.run(stop)
 
 

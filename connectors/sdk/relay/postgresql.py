@@ -40,6 +40,7 @@ _AWAY = (
     asyncpg.InternalClientError,
     asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
     asyncpg.OperatorInterventionError,  # shutting down, starting up
+    asyncpg.InvalidTransactionStateError,  # ended by the server, for it was silent too long
     asyncpg.LockNotAvailableError,
     asyncpg.DeadlockDetectedError,
 )
@@ -245,3 +246,5 @@ def _away() -> Iterator[None]:
     except _AWAY as error:
         kind = type(error).__name__
         raise OutboxAway(f"PostgreSQL does not answer as it must: {kind} {error}") from error
+    except asyncpg.PostgresError as error:
+        raise OutboxProblem(f"PostgreSQL refuses: {type(error).__name__} {error}") from error
