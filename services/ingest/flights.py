@@ -63,10 +63,17 @@ class Flight:
         return [*first, *(d for d in self.drafts if d.result is None and d not in seen)]
 
     def choose(self, reserved: Mapping[UUID, Reserved], holder: UUID) -> None:
-        """Decide what is sent: what is reserved by us and not on the log. The rest is settled."""
+        """Decide what is sent: what is reserved by us and not on the log. The rest is settled.
+
+        reserved: what stands under ids that are not simply ours with the first draft's content.
+        """
         sent: dict[UUID, Draft] = {}
         for event_id, drafts in self.by_id.items():
-            now = reserved[event_id]
+            now = reserved.get(event_id)
+            if now is None and len(drafts) == 1:
+                sent[event_id] = drafts[0]
+                continue
+            now = now or Reserved(drafts[0].content, holder, None)
             for draft in drafts:
                 if draft.content != now.content:
                     draft.refuse(Status.CONFLICT, _OTHER_CONTENT)

@@ -14,17 +14,21 @@ from services.common.kafka import Position
 from services.common.postgres import Pool
 
 # An id is ours when it was free, or held and never published by us or by one whose hold is over.
-# DO UPDATE waits for whoever is inserting the same id and answers its row, in one statement.
+# DO UPDATE waits for whoever is inserting the same id and answers its row, in one statement. Rows
+# that are simply ours, nearly all, are not sent back.
 RESERVE = """
+WITH given AS (SELECT * FROM unnest($1::uuid[], $2::bytea[]) AS given(event_id, content)),
+now AS (
 INSERT INTO ingest_work.reservation AS r (event_id, content, held_by, held_until)
-SELECT event_id, content, $3, $4::timestamptz + $5::interval
-FROM unnest($1::uuid[], $2::bytea[]) AS given(event_id, content)
+SELECT event_id, content, $3, $4::timestamptz + $5::interval FROM given
 ON CONFLICT (event_id) DO UPDATE SET
     held_by = CASE WHEN r.log_offset IS NULL AND r.held_until <= $4
         THEN excluded.held_by ELSE r.held_by END,
     held_until = CASE WHEN r.log_offset IS NULL AND (r.held_until <= $4 OR r.held_by = $3)
         THEN excluded.held_until ELSE r.held_until END
-RETURNING event_id, content, held_by, topic, partition, log_offset
+RETURNING event_id, content, held_by, topic, partition, log_offset)
+SELECT now.* FROM now JOIN given USING (event_id)
+WHERE now.log_offset IS NOT NULL OR now.held_by <> $3 OR now.content <> given.content
 """
 # Always found through the key, however stale the planner's idea of the table; and a row that was
 # lost comes back.
@@ -60,7 +64,9 @@ class ReservationStore:
     async def reserve(
         self, wanted: Mapping[UUID, bytes], holder: UUID, at: datetime, hold: timedelta
     ) -> Mapping[UUID, Reserved]:
-        """Reserve every id that is free, and say what stands under each."""
+        """Reserve every id that is free. Says what stands under each id that is not simply ours:
+        on the log already, held by another, or ours with another content.
+        """
         # In one order everywhere, so that two writers can't deadlock; numbers compare fast.
         ids = sorted(wanted, key=_NUMBER)
         contents = [wanted[event_id] for event_id in ids]

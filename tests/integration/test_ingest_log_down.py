@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import secrets
 from collections import Counter
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from services.common.errors import DependencyDown
 from services.common.postgres import Pool
 from services.common.settings import Settings
 from services.common.vault import Keyring, Vault
+from services.ingest.drafts import Draft
 from services.ingest.writer import Writer
 from services.launcher.kafka import LocalKafka
 from services.launcher.postgres import LocalPostgres
@@ -30,6 +32,7 @@ from tests.ingest_kit import SOURCE, enrolled, on_the_log
 from tests.processes import until
 
 SERVICES = ("ingest",)
+MOST_WAITING, GROUP = 2_000, 400  # events
 pytestmark = pytest.mark.timeout(240)
 
 
@@ -73,6 +76,8 @@ async def database_url(postgres_url: str) -> str:
 @pytest.fixture(autouse=True)
 def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INGEST_PATIENCE", "PT2S")
+    monkeypatch.setenv("INGEST_QUEUE_EVENTS", str(MOST_WAITING))
+    monkeypatch.setenv("INGEST_FLUSH_EVENTS", str(GROUP))
 
 
 @pytest.fixture
@@ -152,6 +157,35 @@ async def test_kafka_down_503_and_the_same_ids_again_are_on_the_log_once(
         for result in answer.json()["results"]:
             assert result["event_id"] in found
             assert result["position"]
+
+
+async def test_while_kafka_is_away_what_waits_is_bounded_and_the_rest_is_told_to_wait(
+    hub: Hub, key: dict[str, str], kafka: LocalKafka
+) -> None:
+    """Callers that come again and again leave nothing behind in memory."""
+    kafka.kill()
+    try:
+        for round_ in range(3):
+            bodies = [batch(f"m{round_}-{n}") for n in range(3 * MOST_WAITING // 40)]
+            answers = await asyncio.gather(*(post(hub, key, body) for body in bodies))
+            codes = Counter(answer.status_code for answer in answers)
+            assert codes.keys() == {429, 503}, codes
+            full = next(answer for answer in answers if answer.status_code == 429)
+            assert full.json()["type"] == "/problems/overloaded"
+            assert int(full.headers["retry-after"]) >= 1
+            # What was handed to the producer stays there: two groups, and the one about to leave.
+            assert drafts_in_memory() <= MOST_WAITING + 3 * (2 * GROUP)
+        assert drafts_in_memory() <= 3 * (2 * GROUP), "callers have left, and so has what they sent"
+    finally:
+        await back(kafka)
+    answer = await until_taken(hub, key, batch("m0-0"))
+    assert statuses(answer).total() == 40
+
+
+def drafts_in_memory() -> int:
+    """Events on their way in this process, whoever holds on to them."""
+    gc.collect()
+    return sum(type(thing) is Draft for thing in gc.get_objects())
 
 
 async def test_the_hub_stops_in_seconds_while_kafka_is_away(
