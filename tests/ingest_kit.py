@@ -30,7 +30,7 @@ def enrolled(**fields: Any) -> dict[str, Any]:
     }
 
 
-def sample(name: str, **fields: Any) -> dict[str, Any]:
+def sample(name: str, /, **fields: Any) -> dict[str, Any]:
     """A valid event of any type, every optional field filled."""
     event_type = event_types()[name]
     item: dict[str, Any] = {"type": name, "occurred_at": "2026-01-05T09:00:00Z"}
