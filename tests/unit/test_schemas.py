@@ -112,6 +112,11 @@ def test_a_file_in_another_folder_or_without_json_stops_the_build(copied: Path) 
     with pytest.raises(SchemaProblem, match="is not JSON"):
         build.build()
 
+    without_topic = {k: v for k, v in json.loads(text).items() if k != "topic"}
+    (copied / "skill" / "TrainingOffered.avsc").write_text(json.dumps(without_topic))
+    with pytest.raises(SchemaProblem, match=r"TrainingOffered.avsc: add a topic"):
+        build.build()
+
     (copied / "skill" / "TrainingOffered.avsc").write_text("[]")
     with pytest.raises(SchemaProblem, match="is not a record with a list of fields"):
         build.build()
