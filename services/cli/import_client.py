@@ -54,37 +54,38 @@ class ImportClient:
         given = Path(mapping)
         text = given.read_text(encoding="utf-8") if given.is_file() else mapping
         data = {"mapping": text, "sha256": sha256_of(file)}
+        paths = {"file": file, **{f"lookup.{name}": path for name, path in tables.items()}}
+        params = {"dry_run": str(dry_run).lower()}
         for tries in range(1, _TRIES + 1):
             with ExitStack() as stack:
-                paths = {"file": file, **{f"lookup.{name}": path for name, path in tables.items()}}
                 files = {
                     name: (path.name, stack.enter_context(path.open("rb")), "text/csv")
                     for name, path in paths.items()
                 }
                 try:
-                    params = {"dry_run": str(dry_run).lower()}
-                    answer = self._http.post("/v1/imports", params=params, files=files, data=data)
-                    return dict(good(answer).json())
-                except httpx.TransportError as error:
+                    answer = self._call(
+                        "POST", "/v1/imports", params=params, files=files, data=data
+                    )
+                    return dict(answer.json())
+                except DependencyDown:
                     if tries == _TRIES:
-                        raise self._away() from error
+                        raise
             time.sleep(tries)
         raise AssertionError("not reached")
 
     def follow(self, place: str, show: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
         """Ask until it is over, showing each answer. Raises DependencyDown when nobody answers."""
-        silent_since: float | None = None
+        answered_at = time.monotonic()
         while True:
             try:
-                account = dict(good(self._http.get(place)).json())
-                silent_since = None
+                account = dict(self._call("GET", place).json())
+                answered_at = time.monotonic()
                 show(account)
                 if account["state"] in OVER:
                     return account
-            except (httpx.TransportError, DependencyDown) as error:
-                silent_since = silent_since or time.monotonic()
-                if time.monotonic() - silent_since > _PATIENCE_S:
-                    raise self._away() from error
+            except DependencyDown:
+                if time.monotonic() - answered_at > _PATIENCE_S:
+                    raise
             time.sleep(_POLL_S)
 
     def save_rejected(self, account: Mapping[str, Any], target: Path) -> None:
@@ -100,13 +101,16 @@ class ImportClient:
         part.replace(target)
 
     def cancel(self, import_id: str) -> None:
-        good(self._http.delete(f"/v1/imports/{import_id}"))
+        self._call("DELETE", f"/v1/imports/{import_id}")
 
     def page(self, limit: int) -> list[dict[str, Any]]:
-        return list(good(self._http.get("/v1/imports", params={"limit": limit})).json()["imports"])
+        return list(self._call("GET", "/v1/imports", params={"limit": limit}).json()["imports"])
 
-    def _away(self) -> DependencyDown:
-        return DependencyDown(f"the hub at {self._url} does not answer")
+    def _call(self, method: str, path: str, **more: Any) -> httpx.Response:
+        try:
+            return good(self._http.request(method, path, **more))
+        except httpx.TransportError as error:
+            raise DependencyDown(f"the hub at {self._url} does not answer") from error
 
 
 def good(answer: httpx.Response) -> httpx.Response:
