@@ -46,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _send(options: argparse.Namespace) -> int:
+    if options.rejects.resolve() == options.file.resolve():
+        raise ValueError("--rejects names the file that is to be sent")
     counts: Counter[str] = Counter()
     said_at_s = time.monotonic()
     with ExitStack() as stack:

@@ -80,6 +80,13 @@ def test_a_hub_that_is_away_is_said_and_the_file_can_be_sent_again(
     assert send(tmp_path, plain(1))[0] == 0
 
 
+def test_the_file_is_not_overwritten_by_its_rejects(hub: MemoryHub, tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_text(json.dumps(plain(1)))
+    assert __main__.main(["send", str(file), "--rejects", str(file)]) == 1
+    assert json.loads(file.read_text()) == plain(1)
+
+
 def test_a_line_without_end_does_not_fill_the_memory(hub: MemoryHub, tmp_path: Path) -> None:
     assert send(tmp_path, "x" * 1_100_000)[0] == 1
     assert hub.log == []
