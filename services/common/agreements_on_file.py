@@ -8,15 +8,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import asyncpg
+from fastapi import Depends, Request
 
-from services.common.access import Principal
-from services.common.agreements import BOUND, Agreement, is_free, receiving_refused
+from schemas.catalog import event_types
+from services.common.access import Principal, caller
+from services.common.agreements import (
+    BOUND,
+    Agreement,
+    is_free,
+    receiving_refused,
+    sending_refused,
+)
 from services.common.clock import utc_now
 from services.common.codec import Decoded, decode
-from services.common.errors import DependencyDown, Problem
+from services.common.errors import DependencyDown, FieldError, Problem
 from services.common.kafka import Position
 from services.common.log import get_logger
 from services.common.postgres import Pool
@@ -159,5 +167,29 @@ async def check_receiving(
     if is_free(mine, required=required):
         return
     if refusal := receiving_refused(principal.subject, categories, purposes, mine, at=utc_now()):
-        detail = "No sharing agreement covers this."
-        raise Problem(403, "no-agreement", detail, errors=[refusal])
+        raise _not_covered(refusal)
+
+
+def may_send(event_type: str) -> Any:
+    """FastAPI dependency of a route that writes such an event for its caller.
+
+    Raises Problem 403 when no agreement lets the caller send it.
+    """
+
+    async def check(request: Request, who: Annotated[Principal, Depends(caller)]) -> None:
+        state = request.app.state
+        if who.role not in BOUND:
+            return
+        mine = (await on_file(state.pool, [who.subject]))[who.subject]
+        if is_free(mine, required=state.settings.require_agreement):
+            return
+        family = event_types()[event_type].family
+        if refusal := sending_refused(who.subject, family, event_type, mine, at=utc_now()):
+            raise _not_covered(refusal)
+
+    return Depends(check)
+
+
+def _not_covered(refusal: FieldError) -> Problem:
+    detail = "No sharing agreement covers this."
+    return Problem(403, "no-agreement", detail, errors=[refusal])

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 
+from services.common import agreements_on_file
 from services.common.clock import utc_now
 from services.common.http import HttpService
 from services.common.postgres import Pool, apply_schema
@@ -30,6 +31,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Put lost revocations back, then serve."""
     state = app.state
     await restore(state.settings, state.pool)
+    await agreements_on_file.restore(state.settings, state.pool)
     store = PromisesStore(state.pool)
     state.promises = Parts(
         settings=PromisesSettings(),

@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 
 from services.common.access import Principal, Role
+from services.common.agreements_on_file import may_send
 from services.common.codec import decode
 from services.common.emit import Actor
 from services.common.errors import FieldError, Problem, not_found
@@ -33,7 +34,7 @@ EmployerId = Annotated[str | None, Query(max_length=63)]
 Before = Annotated[str | None, Query(max_length=1000)]
 
 
-@router.post("/pathways", status_code=202)
+@router.post("/pathways", status_code=202, dependencies=[may_send("PathwayPublished")])
 async def publish_pathway(order: PathwayOrder, who: Employer, service: Service) -> dict[str, Any]:
     """Publish a pathway, or its next version. The same content again is the same version."""
     mine, content = who.organization_id, handlers.content_of(order)
@@ -94,7 +95,7 @@ async def pathway(
     }
 
 
-@router.post("/promises", status_code=202)
+@router.post("/promises", status_code=202, dependencies=[may_send("PromiseMade")])
 async def promise(order: PromiseOrder, who: Employer, service: Service) -> dict[str, Any]:
     """Promise a pathway to a person. The same version to the same person is the same promise."""
     mine = who.organization_id

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 
+from services.common.agreements_on_file import may_send
 from services.common.emit import Actor
 from services.common.errors import not_found
 from services.common.ids import derived_id
@@ -64,7 +65,11 @@ def _seen(row: Row) -> Seen:
     return Seen(row["worker_id"], event_id, "TrainingCompleted")
 
 
-@router.post("/trainings/acknowledge", status_code=202)
+@router.post(
+    "/trainings/acknowledge",
+    status_code=202,
+    dependencies=[may_send("TrainingAcknowledged")],
+)
 async def acknowledge(order: NoticeOrder, who: Employer, service: Service) -> dict[str, Any]:
     """Say that a course was seen to be finished; the person finds it in the story.
 

@@ -27,7 +27,7 @@ from tests.conftest import Hub
 from tests.ingest_kit import SOURCE, enrolled, on_the_log
 from tests.integration.imports_kit import over, post, rejected
 
-SERVICES = ("ingest", "consent", "delivery")
+SERVICES = ("ingest", "consent", "delivery", "promises")
 EMPLOYER = "acme"
 Key = dict[str, str]
 COMPLETED = {"type": "TrainingCompleted", "result": "PASSED"}
@@ -420,6 +420,34 @@ async def test_what_may_be_asked_for_and_connected_follows_from_the_agreement(
     await answers(None)
     await end(hub, operator)
     await answers("mou-1 was ended")
+
+
+async def test_an_employers_promises_and_notices_need_an_agreement(
+    hub: Hub, operator: Key, employer: Key
+) -> None:
+    pathway = {
+        "pathway_id": "p-1",
+        "title": "Lead",
+        "criteria": {"all": [{"training": "c-101"}]},
+        "outcome": "INTERVIEW",
+        "due_in_days": 30,
+    }
+    promise = {"pathway_id": "p-1", "source_record_id": "r-1"}
+    notice = {"worker_id": "5f70436f-cabf-4035-bc68-949867c269db", "enrolment_id": "e-1"}
+    said = (
+        ("/v1/pathways", pathway, "directory.PathwayPublished", 202),
+        ("/v1/promises", promise, "promise.PromiseMade", 404),
+        ("/v1/trainings/acknowledge", notice, "training.TrainingAcknowledged", 404),
+    )
+    for path, body, what, _ in said:
+        answer = await hub.http.post(path, json=body, headers=employer)
+        assert answer.status_code == 403, answer.text
+        assert f"send {what}" in answer.json()["errors"][0]["problem"]
+    covered = ["directory", "promise", "training"]
+    await sign(hub, operator, organization_id=EMPLOYER, sends=covered)
+    for path, body, _, good in said:
+        answer = await hub.http.post(path, json=body, headers=employer)
+        assert answer.status_code == good, answer.text
 
 
 async def test_where_none_is_required_only_who_has_one_is_bound(
