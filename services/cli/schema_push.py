@@ -8,7 +8,7 @@ from itertools import groupby
 
 from schemas.normal import NotASchema, normal_form
 from services.cli.exits import Refused
-from services.cli.remote_registry import Apicurio, RegistryProblem, RemoteRegistry
+from services.cli.remote_registry import Apicurio, RemoteRegistry
 from services.common.errors import ThroughlineError
 from services.registry.subjects import Registered
 
@@ -123,6 +123,3 @@ def _same(held: str, entry: Registered) -> bool:
 
 def _name(entry: Registered) -> str:
     return f"{entry.subject} version {entry.version}"
-
-
-__all__ = ["IdTaken", "PushFailed", "RegistryProblem", "Survey", "push", "survey", "verify"]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from services.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from services.cli.schema_push import Survey
 
 app = typer.Typer(
     help="List the event types, check them, register them in another registry.",
@@ -50,10 +53,11 @@ def check() -> None:
     """Check the schemas as `make check` does: rules, compatibility, generated files."""
     from schemas import build
     from schemas.catalog import ROOT, versions
+    from schemas.rules import SchemaProblem
 
     try:
         files = build.build()
-    except build.SchemaProblem as problem:
+    except SchemaProblem as problem:
         sys.stderr.write(f"{problem}\n")
         raise typer.Exit(Exit.FAILED) from problem
     stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
@@ -103,10 +107,7 @@ def push(
         raise typer.Exit(Exit.REFUSED)
 
 
-def _report(found: object, *, dry_run: bool, as_json: bool) -> None:
-    from services.cli.schema_push import Survey
-
-    assert isinstance(found, Survey)
+def _report(found: Survey, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         counts = {
             "present": [entry.id for entry in found.present],
