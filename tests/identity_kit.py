@@ -52,6 +52,25 @@ class World:
     keys: dict[str, dict[str, str]] = field(default_factory=dict)
     numbers: Iterable[int] = field(default_factory=lambda: itertools.count(1))
 
+    vault: Vault | None = None
+
+    async def ready(self) -> World:
+        self.vault = await Vault.open(self.settings)
+        return self
+
+    def index(self, source: str, record: str) -> bytes:
+        assert self.vault is not None
+        return self.vault.blind_index(source, record)
+
+    async def worker_of(self, source: str, record: str) -> UUID:
+        """Whose the record is now."""
+        found: UUID = await self.hub.pool.fetchval(
+            "SELECT worker_id FROM vault.source_record WHERE source = $1 AND record_index = $2",
+            source,
+            self.index(source, record),
+        )
+        return found
+
     async def organization(self, name: str) -> dict[str, str]:
         if name not in self.keys:
             self.keys[name] = await self.hub.key(Role.PROVIDER, name)
@@ -72,7 +91,8 @@ class World:
         """Post one event about a record (or a worker_id), and answer the event's id."""
         number = next(iter(self.numbers))
         about = {"source_record_id": record} if record else {"source_record_id": None}
-        posted = enrolled(**about, enrolment_id=f"e-{number}", provider_id=source, **item)
+        item = {"enrolment_id": f"e-{number}", **item}
+        posted = enrolled(**about, provider_id=source, **item)
         posted = {name: value for name, value in posted.items() if value is not None}
         answer = await self.hub.http.post(
             "/v1/events", json=posted, headers=await self.organization(source)
