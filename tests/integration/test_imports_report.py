@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from datetime import timedelta
 from typing import Any
 
 import httpx
 
 from services.common.access import Role
 from services.common.settings import Settings
+from services.ingest.agreement_check import AgreementCheck
 from tests.conftest import Hub
 from tests.integration.imports_kit import Headers, on_the_log, over, post, rejected
 
@@ -200,6 +202,29 @@ async def test_an_inspection_shows_what_the_file_holds_and_keeps_nothing(hub: Hu
     settled = found["proposal"]["mapping"].replace("CHOOSE: %d/%m/%Y or %m/%d/%Y", "%d/%m/%Y")
     done = await over(hub, key, await post(hub, key, body, settled))
     assert done["rows"]["accepted"] == 2
+
+
+async def test_what_no_agreement_covers_is_told_by_a_dry_run_too(hub: Hub) -> None:
+    key = await hub.key(Role.PROVIDER, "college")
+    app = hub.http._transport.app.app.app  # type: ignore[attr-defined]
+    required = AgreementCheck(hub.pool, required=True, age=timedelta(0))
+    app.state.writer.agreements = required
+
+    told = await over(hub, key, await post(hub, key, GOOD, MAPPING, dry_run=True))
+    done = await over(hub, key, await post(hub, key, GOOD, MAPPING))
+
+    assert told["rows"] == done["rows"]
+    assert told["rows"]["refused"] == 2
+    assert "no sharing agreement" in told["reasons"][0]["reason"]
+
+
+async def test_a_mapping_that_is_not_utf_8_is_refused(hub: Hub) -> None:
+    key = await hub.key(Role.PROVIDER, "college")
+    files = {"file": ("a.csv", GOOD), "mapping": ("m.yaml", MAPPING.encode("utf-16"))}
+
+    answer = await hub.http.post("/v1/imports", files=files, headers=key)
+
+    assert (answer.status_code, "Save it as UTF-8" in answer.text) == (422, True)
 
 
 async def test_a_workbook_is_refused_with_the_way_out(hub: Hub) -> None:

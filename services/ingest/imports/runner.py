@@ -155,8 +155,8 @@ class ImportRunner:
     def _refuse_endless(self, job: Import, batch: Batch) -> None:
         """Raises Problem when the file has too many rows, or was sent too long ago."""
         if batch.rows[-1].row > self._settings.max_rows + 1:
-            most = f"{self._settings.max_rows:,}"
-            detail = f"The file has over {most} rows; those up to here are taken. Send it in parts."
+            most, line = f"{self._settings.max_rows:,}", f"{batch.rows[0].line:,}"
+            detail = f"The file has over {most} rows. Send those from line {line} on by themselves."
             raise Problem(413, "too-large", detail)
         if self._clock() - job.created_at > self._settings.give_up_after:
             hours = self._settings.give_up_after.total_seconds() / 3600

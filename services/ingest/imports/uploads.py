@@ -35,9 +35,21 @@ async def mapping_text(form: FormData) -> bytes:
         problem = FieldError("mapping", "is missing", "Send a mapping, or the name of one.")
         raise Problem(422, "invalid-mapping", "An import needs a mapping.", errors=[problem])
     if isinstance(part, UploadFile):
-        return await part.read(MAX_MAPPING_BYTES + 1)
+        return _utf8(await part.read(MAX_MAPPING_BYTES + 1))
     name = part.strip()
-    return named_mapping(name) if name and set(name) <= _NAME_CHARACTERS else part.encode()
+    named = name and set(name) <= _NAME_CHARACTERS
+    return named_mapping(name) if named else _utf8(part.encode(errors="surrogatepass"))
+
+
+def _utf8(text: bytes) -> bytes:
+    """Without its mark. Raises Problem 422: YAML may be UTF-16, but what we keep is not."""
+    try:
+        return text.decode("utf-8-sig").encode()
+    except UnicodeDecodeError:
+        problem = FieldError("mapping", "is not UTF-8", "Save it as UTF-8.")
+        raise Problem(
+            422, "invalid-mapping", "The mapping can't be read.", errors=[problem]
+        ) from None
 
 
 def text_part(form: FormData, name: str) -> str | None:
@@ -77,7 +89,8 @@ async def keep(part: UploadFile, path: Path, most: int, sha256: str | None = Non
         problem = FieldError("sha256", f"of what arrived is {found}", "Send the file again.")
         detail = f"The file did not arrive as it was sent ({size:,} bytes came)."
         raise Problem(422, "damaged-file", detail, errors=[problem])
-    return Kept((part.filename or "").replace("\x00", "")[:200], size, found)
+    name = (part.filename or "").encode(errors="replace").decode().replace("\x00", "")
+    return Kept(name[:200], size, found)
 
 
 async def discard(folder: Path) -> None:
