@@ -95,8 +95,7 @@ async def _person(
         index = request.app.state.vault.blind_index(organization_id, order.source_record_id)
         found = await store.worker_of_record(organization_id, index)
     else:
-        known = order.worker_id is not None and await store.is_worker(order.worker_id)
-        found = order.worker_id if known else None
+        found = await store.worker_now(order.worker_id) if order.worker_id is not None else None
     if found is None:
         raise not_found("worker")
     return found

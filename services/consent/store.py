@@ -118,9 +118,11 @@ SELECT EXISTS (
 """
 
 REGISTERED = "SELECT EXISTS (SELECT FROM read.organization WHERE organization_id = $1)"
-WORKER_KNOWN = """
-SELECT EXISTS (SELECT FROM read.worker WHERE worker_id = $1)
-    OR EXISTS (SELECT FROM vault.worker WHERE worker_id = $1)
+# A merged id stands for the one that the story goes on under.
+WORKER_NOW = """
+SELECT coalesce(
+    (SELECT coalesce(merged_into, worker_id) FROM vault.worker WHERE worker_id = $1),
+    (SELECT worker_id FROM read.worker WHERE worker_id = $1))
 """
 WORKER_OF_RECORD = """
 SELECT worker_id FROM vault.source_record WHERE source = $1 AND record_index = $2
@@ -236,8 +238,10 @@ class ConsentStore:
     async def is_registered(self, organization_id: str) -> bool:
         return bool(await self._pool.fetchval(REGISTERED, organization_id))
 
-    async def is_worker(self, worker_id: UUID) -> bool:
-        return bool(await self._pool.fetchval(WORKER_KNOWN, worker_id))
+    async def worker_now(self, worker_id: UUID) -> UUID | None:
+        """The id that this worker has now; None for nobody's."""
+        found: UUID | None = await self._pool.fetchval(WORKER_NOW, worker_id)
+        return found
 
     async def worker_of_record(self, source: str, record_index: bytes) -> UUID | None:
         found: UUID | None = await self._pool.fetchval(WORKER_OF_RECORD, source, record_index)

@@ -11,6 +11,7 @@ from uuid import UUID
 from services.common.agent import Record
 from services.common.codec import FRAME_SIZE, decode, schema_id_of, writer_of
 from services.common.consent import NEVER_SHARED
+from services.common.emit import HUB
 from services.common.errors import DoesNotDecode, RetryableError
 
 
@@ -68,6 +69,14 @@ class WithdrawalSeen:
     grant_id: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class VoidSeen:
+    """The hub said that an event is not this person's, or is wrong."""
+
+    worker_id: UUID
+    event_id: UUID
+
+
 @dataclass(slots=True)
 class Sorted:
     """A batch by what it does to delivery, each part in log order."""
@@ -75,6 +84,7 @@ class Sorted:
     candidates: list[Candidate] = field(default_factory=list)
     grants: list[GrantSeen] = field(default_factory=list)
     withdrawals: list[WithdrawalSeen] = field(default_factory=list)
+    voids: list[VoidSeen] = field(default_factory=list)
     unreadable: list[Record] = field(default_factory=list)  # nobody gets these
 
 
@@ -105,6 +115,11 @@ def _sort_one(record: Record, found: Sorted) -> None:
     elif event_type.name == "ConsentWithdrawn":
         grant_id = UUID(bytes=decode(record.value).fields["grant_id"])
         found.withdrawals.append(WithdrawalSeen(record.offset, grant_id))
+    elif event_type.name == "RecordVoided":
+        fields = decode(record.value).fields
+        if fields["source"] == HUB:  # what a source takes back itself is told by its corrections
+            target = UUID(bytes=fields["voided_event_id"])
+            found.voids.append(VoidSeen(worker_id, target))
     elif event_type.category not in NEVER_SHARED:
         found.candidates.append(
             Candidate(record, UUID(bytes=ids[:16]), worker_id, event_type.name, event_type.category)

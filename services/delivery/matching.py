@@ -50,6 +50,7 @@ class Matcher:
                 "match", context=tracing.context_of(traces[:1])
             ):
                 await tx.match(found.candidates)
+            await tx.withhold(found.voids)
             await tx.advance(TOPIC, before, after)
 
 

@@ -58,8 +58,7 @@ async def story(
     after = parse_after(page.after)
     await wait_until_read(state.pool, after, within_s=own.after_patience.total_seconds())
     if who.role is Role.WORKER:
-        if worker != str(who.worker_id):
-            raise not_found("worker")
+        await _check_own(request, worker, who)
         answer = await _own_story(request, who.worker_id, page)
     else:
         person = await _person(request, worker, who)
@@ -92,13 +91,24 @@ async def _own_story(request: Request, worker_id: UUID, page: Page) -> dict[str,
     }
 
 
+async def _worker_now(request: Request, worker: str) -> UUID:
+    """Whom an id stands for, which a merge may have changed. Raises Problem 404."""
+    try:
+        return await _read_store(request).worker_now(UUID(worker))
+    except ValueError:
+        raise not_found("worker") from None
+
+
+async def _check_own(request: Request, worker: str, who: Principal) -> None:
+    """Raises Problem 404 for anybody's id but the caller's, old ones included."""
+    if worker != str(who.worker_id) and await _worker_now(request, worker) != who.worker_id:
+        raise not_found("worker")
+
+
 async def _person(request: Request, worker: str, who: Principal) -> UUID:
     """Who an organisation speaks of, by id or by its own name for the person. Raises 404."""
     if not worker.startswith("w-"):
-        try:
-            return UUID(worker)
-        except ValueError:
-            raise not_found("worker") from None
+        return await _worker_now(request, worker)
     vault = request.app.state.vault
     for known in await _read_store(request).shared_with(who.organization_id):
         if vault.pseudonym(known, who.organization_id) == worker:
@@ -111,15 +121,16 @@ async def standing(
     worker: str, request: Request, who: Caller, after: str | None = None
 ) -> JSONResponse:
     """Where one's own working life stands: jobs now, skills, promises that are open."""
-    if who.role is not Role.WORKER or worker != str(who.worker_id):
+    if who.role is not Role.WORKER:
         raise not_found("worker")
+    await _check_own(request, worker, who)
     state, store = request.app.state, _read_store(request)
     patience: float = state.portal.settings.after_patience.total_seconds()
     await wait_until_read(state.pool, parse_after(after), within_s=patience)
     reflects = await store.reflects(who.worker_id)
     promises = await store.promises(who.worker_id)
     answer = {
-        "worker_id": worker,
+        "worker_id": str(who.worker_id),
         "position": str(reflects) if reflects else None,
         "parked": await store.is_parked(who.worker_id),
         "jobs": [_plain(row) for row in await store.jobs(who.worker_id)],

@@ -41,6 +41,7 @@ FROM read.access_grant g LEFT JOIN consent.revocation r USING (grant_id)
 WHERE g.valid_until IS NOT NULL AND {which}
 ORDER BY g.granted_at DESC, g.grant_id
 """
+_WORKER_NOW = "SELECT coalesce(merged_into, worker_id) FROM vault.worker WHERE worker_id = $1"
 _GRANTS = _AGREED.format(which="g.worker_id = $1 AND ($2::text IS NULL OR g.recipient_id = $2)")
 _GRANTS_TO = _AGREED.format(which="g.recipient_id = $1 AND g.worker_id = ANY ($2)")
 _EVENTS_OF = """
@@ -188,6 +189,11 @@ class ReadStore:
         if row is None or row["next_offset"] < 1:
             return None
         return Position("stories", row["partition"], row["next_offset"] - 1)
+
+    async def worker_now(self, worker_id: UUID) -> UUID:
+        """The id that this worker's story is under now: another one after a merge."""
+        found = await self._pool.fetchval(_WORKER_NOW, worker_id)
+        return found or worker_id
 
     async def is_parked(self, worker_id: UUID) -> bool:
         """Whether something about this person waits to be put right."""

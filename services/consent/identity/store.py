@@ -18,7 +18,8 @@ _LOCK = 7_402_268  # whoever begins a move, one after the other
 _CANONICAL = "SELECT coalesce(merged_into, worker_id) FROM vault.worker WHERE worker_id = $1"
 _BUSY = """
 SELECT EXISTS (SELECT FROM consent.identity_move
-    WHERE ended_at IS NULL AND kind <> 'claim' AND (from_worker_id = ANY ($1) OR into_worker_id = ANY ($1)))
+    WHERE ended_at IS NULL AND kind <> 'claim'
+        AND (from_worker_id = ANY ($1) OR into_worker_id = ANY ($1)))
 """
 # Later than every move before, whatever the clock says: of two voids the later one counts.
 _BEGIN = """
