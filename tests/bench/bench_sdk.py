@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import statistics
 import tempfile
@@ -22,6 +23,7 @@ from services.common.setup import initialise
 from tests.bench.bench_ingest import WORKERS, Sender, _sender
 from tests.bench.bench_projection import _hub, _servers
 from tests.bench.figure import Figure
+from tests.processes import until
 
 DESCRIPTION: str = "Events sent with the producer SDK: straight, and through an outbox"
 
@@ -30,6 +32,11 @@ EVENTS = 20_000  # a round
 TRANSACTION = 100  # events put at once
 WHEN = datetime(2026, 1, 5, 9, tzinfo=UTC)
 TABLE = "throughline_outbox"
+SINGLES, SINGLES_PER_S = 300, 50
+_LATENCIES = f"""
+SELECT percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (
+    ORDER BY extract(epoch FROM sent_at - put_at)::float8 * 1000) FROM {TABLE}
+"""
 
 
 class Events:
@@ -95,9 +102,38 @@ async def _measure(settings: Settings, sender: Sender, folder: Path, scale: floa
                 found[f"sdk.relay_{name}"] = await _relayed(store, client, count)
             for name, rate in found.items():
                 rates.setdefault(name, []).append(rate)
+        latencies = await _latencies(connection, database, client, events)
         on_the_log = await _records(settings) - before
     assert on_the_log == events.made, f"{on_the_log} on the log, {events.made} were sent"
-    return _figures(rates, count)
+    return [*_figures(rates, count), *latencies]
+
+
+async def _latencies(
+    connection: asyncpg.Connection, database: str, client: AsyncClient, events: Events
+) -> list[Figure]:
+    """From `put` to marked as on the hub's log, one event a transaction, by the table's clock."""
+    await connection.execute(f"DELETE FROM {TABLE}")
+    store, stop = open_store(database, TABLE), asyncio.Event()
+    running = asyncio.create_task(Relay(store, client).run(stop))
+    for event in events.take(SINGLES):
+        async with connection.transaction():
+            await Outbox(TABLE).put_async(connection, event)
+        await asyncio.sleep(1 / SINGLES_PER_S)
+    await until(lambda: _all_sent(connection))
+    stop.set()
+    await running
+    await store.close()
+    found = await connection.fetchval(_LATENCIES)
+    scale = {"events": SINGLES, "events_per_s": SINGLES_PER_S}
+    return [
+        Figure(name=f"sdk.latency_{name}", value=value, unit="ms", scale=scale)
+        for name, value in zip(("p50", "p95", "p99"), found, strict=True)
+    ]
+
+
+async def _all_sent(connection: asyncpg.Connection) -> bool:
+    sent: int = await connection.fetchval(f"SELECT count(sent_at) FROM {TABLE}")
+    return sent == SINGLES
 
 
 def _figures(rates: dict[str, list[float]], count: int) -> list[Figure]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -16,7 +17,11 @@ from sqlalchemy.orm import Session
 from connectors.sdk import InvalidEvent, NotInTransaction, Outbox, OutboxProblem, ddl
 from connectors.sdk.ddl import LATEST, statements
 from connectors.sdk.relay import open_store
+from connectors.sdk.relay import store as store_of
 from tests.sdk_kit import completed, django_on, plain
+
+# `connectors.sdk.ddl` as an attribute is the function.
+ddl_of = sys.modules["connectors.sdk.ddl"]
 
 
 @pytest.fixture
@@ -222,6 +227,26 @@ async def test_tables_of_another_version_are_named(file: Path) -> None:
         await missing.check()
     await store.close()
     await missing.close()
+
+
+async def test_init_brings_an_older_table_to_the_latest_version(
+    file: Path, connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connection:
+        Outbox().put(connection, completed(1))
+    second = ("ALTER TABLE {table} ADD COLUMN tries INTEGER NOT NULL DEFAULT 0",)
+    versions = {"sqlite": (*ddl_of._VERSIONS["sqlite"], second)}
+    monkeypatch.setattr(ddl_of, "_VERSIONS", versions)
+    for module in (ddl_of, store_of):
+        monkeypatch.setattr(module, "LATEST", LATEST + 1)
+    store = open_store(str(file), "throughline_outbox")
+
+    with pytest.raises(OutboxProblem, match=f"this SDK needs {LATEST + 1}: run `init`"):
+        await store.check()
+    assert await store.init() == LATEST
+    await store.check()
+    assert connection.execute("SELECT tries FROM throughline_outbox").fetchall() == [(0,)]
+    await store.close()
 
 
 async def test_a_wrong_path_is_no_new_database(tmp_path: Path) -> None:
