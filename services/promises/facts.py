@@ -10,7 +10,9 @@ from uuid import UUID
 
 from services.common.codec import Decoded, schema_id_of, writer_of
 from services.common.consent import plain_value
-from services.common.emit import SYSTEM
+from services.common.emit import HUB, SYSTEM
+from services.common.voids import Void
+from services.common.voids import in_force as voids_in_force
 from services.promises.moments import Moment
 
 _AGREEMENT = frozenset({"PromiseMade", "PromiseAccepted", "PromiseDeclined"})
@@ -23,7 +25,9 @@ _EVIDENCE = frozenset(
 # What this service says itself. From anybody else it is told, and believed where the promise
 # came without criteria, such as one that was made and settled before there was a hub.
 _OWN = frozenset({"CriterionMet", "CriterionUnmet", "PromiseDue", "PromiseKept", "PromiseLapsed"})
-READ = _AGREEMENT | _EVIDENCE | _OWN
+# What takes another event back, and the field that names it.
+_TAKES_BACK = {"RecordVoided": "voided_event_id", "RecordCorrected": "corrected_event_id"}
+READ = _AGREEMENT | _EVIDENCE | _OWN | _TAKES_BACK.keys()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,22 @@ def fact_of(event: Decoded) -> Fact:
 
 
 def in_force(facts: Iterable[Fact]) -> Sequence[Fact]:
-    """The facts that none from the same source replaces, so that nobody voids another's word."""
+    """The facts that their own source, or the hub, has not replaced or taken back: nobody voids
+    another's word.
+    """
     known = list(facts)
     replaced = {(fact.source, fact.supersedes) for fact in known if fact.supersedes is not None}
-    return [fact for fact in known if (fact.source, fact.event_id) not in replaced]
+    voided = {(void.source, UUID(bytes=void.target)) for void in voids_in_force(_voids(known), HUB)}
+    return [
+        fact
+        for fact in known
+        if (fact.source, fact.event_id) not in replaced
+        and not {(fact.source, fact.event_id), (HUB, fact.event_id)} & voided
+    ]
+
+
+def _voids(facts: Iterable[Fact]) -> Iterable[Void]:
+    for fact in facts:
+        if (field := _TAKES_BACK.get(fact.name)) is not None:
+            target = UUID(fact.fields[field]).bytes
+            yield Void(fact.event_id.bytes, target, fact.source, fact.recorded_at)

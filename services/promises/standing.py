@@ -89,7 +89,7 @@ def promises_in(facts: Iterable[Fact]) -> Sequence[Promise]:
     """The promises among the facts. Of two with the same id the one recorded first stands, so
     that nobody takes over what another has promised."""
     made: dict[str, Fact] = {}
-    order = sorted(facts, key=lambda fact: (fact.recorded_at, fact.event_id))
+    order = sorted(in_force(facts), key=lambda fact: (fact.recorded_at, fact.event_id))
     for fact in order:
         if fact.name == "PromiseMade":
             made.setdefault(fact.fields["promise_id"], fact)

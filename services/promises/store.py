@@ -72,6 +72,11 @@ LEFT JOIN LATERAL (
 WHERE ($1::uuid IS NULL OR p.worker_id = $1) AND ($2::text IS NULL OR p.employer_id = $2)
     AND ($3::text IS NULL OR p.promise_id = $3)
     AND ($4::timestamptz IS NULL OR (p.made_at, p.worker_id, p.promise_id) < ($4, $5, $6))
+    -- Not those of a story that goes on elsewhere, nor what turned out to be somebody else's.
+    AND NOT EXISTS (SELECT FROM read.moved m WHERE m.worker_id = p.worker_id)
+    AND NOT EXISTS (SELECT FROM promises.fact f JOIN read.void v USING (worker_id, event_id)
+        WHERE f.worker_id = p.worker_id AND f.name = 'PromiseMade'
+            AND f.fields->>'promise_id' = p.promise_id AND v.source IN (f.source, 'throughline'))
 ORDER BY p.made_at DESC, p.worker_id DESC, p.promise_id DESC
 LIMIT $7
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from services.common.codec import decode
 from services.common.emit import HUB, SYSTEM, Actor, about_worker
 from services.promises.criteria import criterion_of
-from services.promises.facts import Fact, is_own
+from services.promises.facts import Fact, in_force, is_own
 from services.promises.moments import Time
 from services.promises.standing import Standing, promises_in, standing
 from services.promises.taking_in import Book
@@ -333,3 +333,19 @@ def test_the_score_of_a_criterion_is_exact() -> None:
     exactly = criterion_of("assessment:a-7;at_least=0.3")
     assert exactly.met(facts(scored(1, 0.1 + 0.2)), "acme", Time.of(())) is not None
     assert Decimal("0.3") == Decimal(str(0.3))
+
+
+def test_what_its_source_or_the_hub_takes_back_is_no_fact() -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def fact(number: int, name: str, source: str, **fields: str) -> Fact:
+        return Fact(UUID(int=number), name, at, at, source, None, fields)
+
+    done = fact(1, "TrainingCompleted", "river-college")
+    foreign = fact(2, "RecordVoided", "acme", voided_event_id=str(UUID(int=1)))
+    own = fact(3, "RecordCorrected", "river-college", corrected_event_id=str(UUID(int=1)))
+    hubs = fact(4, "RecordVoided", HUB, voided_event_id=str(UUID(int=1)))
+
+    assert done in in_force([done, foreign])
+    assert done not in in_force([own, done])
+    assert done not in in_force([done, hubs])
