@@ -12,7 +12,7 @@ import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
 from schemas.catalog import event_types
-from schemas.models import MODELS
+from schemas.json_schema import json_schema
 from services.common.access import Principal, caller
 from services.common.authors import MATRIX
 from services.common.clock import utc_now
@@ -124,7 +124,7 @@ def _event_types() -> bytes:
             "doc": event_type.doc,
             "category": event_type.category,
             "authors": sorted(MATRIX[name]),
-            "schema": MODELS[name].model_json_schema(),
+            "schema": json_schema(event_type),
         }
         for name, event_type in event_types().items()
     ]

@@ -41,7 +41,7 @@ BY_NAME = sorted(versions().values(), key=lambda one: (one.name, one.version))
 SYNTHETIC = 1_000_000
 LATER = "ADDED_LATER"
 FEW = settings(
-    max_examples=6,
+    max_examples=4,
     deadline=None,
     derandomize=True,
     database=None,
