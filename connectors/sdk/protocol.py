@@ -110,7 +110,10 @@ class Protocol:
         raise AssertionError("count() has no end")
 
     def _request(self, body: bytes, idempotency_key: str | None) -> Call:
-        key = self._key if isinstance(self._key, str) else self._key()
+        try:
+            key = self._key if isinstance(self._key, str) else self._key()
+        except OSError as error:
+            raise NotAuthorised(f"the key can't be read: {error}") from error
         if not _KEY.fullmatch(key):
             # Not shown: it may be a good key with a bad end.
             raise NotAuthorised("the key is empty, or has blanks or letters that no key has")

@@ -17,7 +17,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.sdk import AsyncClient, HubUnavailable, Limits, NotAuthorised, Outbox, RetryPolicy
+from connectors.sdk import (
+    AsyncClient,
+    HubUnavailable,
+    Limits,
+    NotAuthorised,
+    Outbox,
+    RetryPolicy,
+    key_from_file,
+)
 from connectors.sdk.ddl import ddl
 from connectors.sdk.relay import ONE_TRY, OutboxAway, Relay, RelaySettings
 from connectors.sdk.relay import sqlite as sqlite_store
@@ -165,6 +173,41 @@ async def test_a_missing_table_ends_a_running_relay(lms: Lms, hub: MemoryHub) ->
     async with relaying(lms, hub, store=store) as (relay, _):
         with pytest.raises(OutboxProblem, match="run `init`"):
             await relay.run(asyncio.Event())
+
+
+async def test_a_database_that_is_away_at_the_start_is_waited_for(lms: Lms, hub: MemoryHub) -> None:
+    class Late(SqliteStore):
+        away = 3
+
+        async def version(self) -> int:
+            self.away -= 1
+            if self.away >= 0:
+                raise OutboxAway("starting up")
+            return await super().version()
+
+    lms.put(completed(1))
+    stop = asyncio.Event()
+    async with relaying(lms, hub, store=Late(str(lms.path), TABLE)) as (relay, _):
+        running = asyncio.create_task(relay.run(stop))
+        await until(_sent(hub, 1))
+        stop.set()
+        await running
+
+
+async def test_a_key_file_that_is_being_replaced_is_waited_for(
+    lms: Lms, hub: MemoryHub, tmp_path: Path
+) -> None:
+    file = tmp_path / "key"
+    client = AsyncClient(
+        "http://hub.test", key_from_file(file), retry=ONE_TRY, http=hub.async_client()
+    )
+    store = SqliteStore(str(lms.path), TABLE)
+    lms.put(completed(1))
+    with pytest.raises(NotAuthorised, match="the key can't be read"):
+        await Relay(store, client).turn()
+    file.write_text(hub.key)
+    assert await Relay(store, client).drain() == {"accepted": 1}
+    await store.close()
 
 
 async def test_a_locked_file_is_waited_for_and_nothing_is_doubled(

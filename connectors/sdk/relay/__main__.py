@@ -60,10 +60,10 @@ async def _with_store(
 
 
 async def _run(options: argparse.Namespace, store: Store) -> None:
-    await store.check()
     async with _client(options) as client:
         relay = Relay(store, client, _settings(options))
         if options.once:
+            await store.check()
             done = await relay.drain()
             _say(" ".join(f"{name}={count}" for name, count in sorted(done.items())) or "nothing")
             return

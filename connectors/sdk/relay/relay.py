@@ -71,6 +71,7 @@ class Relay:
         self._client = client
         self._settings = settings or RelaySettings()
         self._totals: Counter[str] = Counter()
+        self._checked = False
         self._failed = 0
         self._purged_at_s: float | None = None
         self._reported_at_s = time.monotonic()
@@ -130,6 +131,9 @@ class Relay:
     async def _tried(self) -> asyncio.Future[None] | None:
         """One turn; what to wait for before the next, or None when there is more to do."""
         try:
+            if not self._checked:
+                await self._store.check()
+                self._checked = True
             turned = await self.turn()
             await self._purge_when_due()
         except (SendError, OutboxProblem) as error:
