@@ -42,11 +42,11 @@ def end_of_datum(writer: EventType, value: bytes, start: int) -> int:
     return at
 
 
-_KNOWN: dict[tuple[str, int], Sequence[tuple[str, _Step]]] = {}
+_KNOWN: dict[tuple[str, int, int], Sequence[tuple[str, _Step]]] = {}
 
 
 def _steps(writer: EventType) -> Sequence[tuple[str, _Step]]:
-    key = writer.name, writer.version
+    key = writer.name, writer.version, writer.schema_id
     found = _KNOWN.get(key)
     if found is None:
         found = _KNOWN[key] = [(name, _step(field)) for name, field in writer.fields.items()]
