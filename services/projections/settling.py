@@ -25,7 +25,7 @@ from services.projections.retractions import (
     workers_to_settle,
 )
 
-_ANY = "SELECT EXISTS (SELECT FROM {schema}.moved) OR EXISTS (SELECT FROM {schema}.void)"
+_MARKED = "SELECT worker_id FROM {schema}.moved UNION SELECT worker_id FROM {schema}.void"
 _MOVED = "SELECT worker_id FROM {schema}.moved WHERE worker_id = ANY ($1)"
 _VOIDS = """
 SELECT worker_id, event_id, source, void_event_id FROM {schema}.void WHERE worker_id = ANY ($1)
@@ -65,6 +65,16 @@ class Settling:
         self._rules = rules
         self._layouts = layouts
         self._copy = copy
+        # Workers with anything void or moved, so that a batch about others asks for nothing.
+        self._marked = pl.Series("worker_id", [], pl.Binary)
+
+    async def look(self) -> None:
+        """Learn of whom something is void or moved; to be called when partitions come.
+
+        From then on nobody else writes of the workers of our partitions.
+        """
+        rows = await self._connection.fetch(self._sql(_MARKED))
+        self._marked = pl.Series("worker_id", [row["worker_id"].bytes for row in rows], pl.Binary)
 
     def staging_ddl(self) -> str:
         return (
@@ -74,16 +84,17 @@ class Settling:
 
     async def settle(self, events: Events) -> tuple[Events, Events | None]:
         """What of a batch goes the ordinary way, and the stories to fold again, whose rows are
-        gone from the tables now. Most batches cost one look whether anything is void at all.
+        gone from the tables now.
         """
         workers = workers_to_settle(events, self._rules)
         stored = await self._stored(events)
         if workers.is_empty() and not stored:
             return events, None
-        mine = events.log.get_column("worker_id").cast(pl.Binary).is_in(workers.implode())
+        mine = _is_of(events, workers)
         rows = events.log.get_column(ROW)
         others = events.only(rows.filter(~mine))
-        aside = stored.set_aside(others.log, self._rules)
+        marked = others.log.filter(_is_of(others, self._marked))
+        aside = stored.set_aside(marked, self._rules)
         await self._put_aside(others, aside)
         if not aside.is_empty():
             kept = others.log.get_column(ROW)
@@ -94,9 +105,12 @@ class Settling:
 
     async def _stored(self, events: Events) -> Standing:
         """What is known of the batch's workers from before."""
-        if not await self._connection.fetchval(self._sql(_ANY)):
+        if self._marked.is_empty():
             return Standing(frozenset(), ())
-        workers = list(ids(events.log.get_column("worker_id").cast(pl.Binary).unique()))
+        named = events.log.get_column("worker_id").cast(pl.Binary)
+        workers = list(ids(named.filter(_is_of(events, self._marked)).unique()))
+        if not workers:
+            return Standing(frozenset(), ())
         moved = await self._connection.fetch(self._sql(_MOVED), workers)
         voids = await self._connection.fetch(self._sql(_VOIDS), workers)
         return Standing(
@@ -112,6 +126,8 @@ class Settling:
         known = await self._connection.fetch(self._sql(_ALL, columns=_COLUMNS), workers)
         whole = _decoded([*(tuple(row) for row in known), *_as_rows(new)])
         standing = standing_in(whole, self._rules)
+        marked = pl.Series("worker_id", [worker.bytes for worker in workers], pl.Binary)
+        self._marked = pl.concat([self._marked, marked]).unique()
         aside = standing.set_aside(whole.log, self._rules)
         tables = ("story", "set_aside", "void", *(layout.table for layout in self._layouts))
         for table in tables:
@@ -146,6 +162,10 @@ class Settling:
 
     def _sql(self, statement: str, **names: str) -> str:
         return statement.format(schema=self._schema, **names)
+
+
+def _is_of(events: Events, workers: pl.Series) -> pl.Series:
+    return events.log.get_column("worker_id").cast(pl.Binary).is_in(workers.implode())
 
 
 Row = tuple[bytes, bytes, str, int, int, int, bytes]  # as _COLUMNS

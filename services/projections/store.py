@@ -186,6 +186,8 @@ class ReadModelStore:
         await self._connection.execute(self._sql(_REMEMBER), *columns)
         rows = await self._connection.fetch(self._sql(_POSITIONS), *columns)
         held = await self._held()
+        if self._settling is not None:
+            await self._settling.look()
         return Basis({(r["topic"], r["partition"]): r["next_offset"] for r in rows}, held)
 
     async def apply(self, batch: Batch) -> None:
