@@ -163,6 +163,16 @@ async def reserved_by_the_dead(
     await store.reserve({made.event_id: made.content}, uuid4(), utc_now() - since, hold)
 
 
+async def test_what_the_dead_reserved_can_only_be_followed_by_the_same_words(
+    settings: Settings, pool: Pool, new_writer: NewWriter
+) -> None:
+    """It may be on the log all the same: nobody was left to note it."""
+    item = enrolled(source_event_id="1")
+    await reserved_by_the_dead(settings, pool, item, timedelta(minutes=1))
+    (result,) = await new_writer().write([{**item, "course_id": "crane"}], PROVIDER, AT)
+    assert result.status is Status.CONFLICT
+
+
 async def test_a_reservation_that_was_never_published_is_produced_again(
     settings: Settings, pool: Pool, new_writer: NewWriter
 ) -> None:
