@@ -300,8 +300,16 @@ async def test_every_table_is_fed(
     settings: Settings, pool: Pool, producer: AIOKafkaProducer, positions: Positions
 ) -> None:
     """One event of each type, so also from the topics of deliveries and of the directory."""
+    elsewhere = b"x" * 16  # nothing of these is void, and nobody moves
     found = [
-        make(name, event_id=number.to_bytes(16, "big"), request_id="r-1")
+        make(
+            name,
+            event_id=number.to_bytes(16, "big"),
+            request_id="r-1",
+            from_worker_id=elsewhere,
+            voided_event_id=elsewhere,
+            corrected_event_id=elsewhere,
+        )
         for number, name in enumerate(event_types())
     ]
     await publish(settings, producer, found)
