@@ -16,6 +16,11 @@ _LEAST_DISK_BYTES = 2_000_000_000
 _LEAST_PYTHON = (3, 11)
 _LAG_IS_MUCH = 100_000
 _ASK_S = 5
+_MOVE_IS_LONG_S = 600
+_MOVES = """
+SELECT count(*) AS open, coalesce(extract(epoch FROM now() - min(asked_at)), 0)::float8 AS oldest_s
+FROM consent.identity_move WHERE ended_at IS NULL
+"""
 _POSITIONS = "SELECT topic, partition, next_offset FROM read.stream_position"
 
 
@@ -47,6 +52,7 @@ async def examine(settings: Settings, data: Path, port: int) -> list[Finding]:
         await _asked("topics", lambda: topics(settings)),
         await _asked("vault", lambda: vault(settings)),
         await _asked("projections", lambda: projections(settings)),
+        await _asked("identity", lambda: identity(settings)),
         *await provider_topics(settings),
     ]
 
@@ -199,6 +205,24 @@ async def provider_topics(settings: Settings) -> list[Finding]:
         return Finding("providers", ok, told, None if ok else fix)
 
     return [await _asked("providers", asked)]
+
+
+async def identity(settings: Settings) -> Finding:
+    """Records that are being joined or parted, and for how long."""
+    import asyncpg
+
+    connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=_ASK_S)
+    try:
+        row = await connection.fetchrow(_MOVES)
+    except asyncpg.UndefinedTableError:
+        return Finding("identity", False, "its tables are missing", "Run `throughline init`.")
+    finally:
+        await connection.close()
+    assert row is not None
+    ok = row["oldest_s"] < _MOVE_IS_LONG_S
+    found = f"{row['open']:,} joinings and partings under way"
+    fix = "Does `throughline serve consent` run, and does the read model keep up?"
+    return Finding("identity", ok, found, None if ok else fix)
 
 
 async def _end_offsets(settings: Settings, topic: str) -> dict[int, int]:

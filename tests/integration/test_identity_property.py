@@ -33,7 +33,7 @@ RECORDS = [
     ("hill-agency", "a-1"),
     ("acme", "e-1"),
 ]
-STEPS = 14
+STEPS = 20
 
 
 class Crashes:
@@ -83,7 +83,7 @@ class Script:
 
     async def step(self) -> None:
         record = self.chance.choice(RECORDS)
-        steps = (self.send, self.send, self.late, self.claim, self.claim, self.part)
+        steps = (self.send, self.send, self.late, self.late, self.claim, self.claim, self.part)
         await self.chance.choice(steps)(record)
 
     async def send(self, record: tuple[str, str]) -> None:
@@ -102,7 +102,8 @@ class Script:
         if not self.sent[record]:
             return
         event_id = uuid4()
-        old = self.chance.choice(sorted(self.under[record]))
+        now = await self.world.worker_of(*record)
+        old = self.chance.choice(sorted(self.under[record] - {now}) or [now])
         await self.world.late(old, self.chance.choice(sorted(self.sent[record])), event_id)
         self.sent[record].add(event_id)
 
@@ -170,6 +171,8 @@ async def test_each_person_has_exactly_what_belongs_to_them(
     crashes.share = 0.15
     for _ in range(STEPS):
         await script.step()
+    for record in RECORDS:  # and once more under ids that were left long ago
+        await script.late(record)
     crashes.share = 0.0
     assert crashes.count > 0
     await world.all_read()

@@ -121,7 +121,7 @@ def test_what_is_void_or_moved_counts_for_nothing_in_any_order(own_settings: Set
         opened = open_store(own_settings, "read", DECLARED, RETRACTIONS)
         store = runner.run(opened.__aenter__())
 
-        @example_settings(max_examples=50, deadline=None)
+        @example_settings(max_examples=30, deadline=None)
         @given(
             data=_events().flatmap(st.permutations),
             again=st.lists(st.integers(0, 20), max_size=3),
