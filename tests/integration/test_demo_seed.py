@@ -110,6 +110,10 @@ async def test_a_seeded_hub_has_exactly_the_regions_events(
     found = Counter(event.name for event in stories)
     assert found.pop("ConsentGranted") == done.grants > 3
     assert found.pop("AccessRequested") == 1
+    claimed = {
+        life.worker_id for life, _, _ in generate(WORKERS, 4, until=region.until) if life.claimed
+    }
+    assert found.pop("SourceRecordLinked") == len(claimed), "who claims a record links it"
     assert found == told
     assert done.workers == WORKERS
     assert set(done.events) == {"accepted"}
