@@ -20,9 +20,9 @@ from services.consent.identity.store import IdentityStore
 
 log = get_logger("identity")
 _ALONE = 7_402_269
-# What the read model is being made again from; wait for it.
+# What goes away by itself, a read model that is being made again included.
 _PASSES = (KafkaError, RetryableError, UndefinedTableError, *AWAY)
-_LOOK_S = 0.05
+_LOOK_S = 0.05  # while a caller waits for the end of a move
 
 
 class IdentityRunner:
@@ -34,6 +34,7 @@ class IdentityRunner:
         self._follower = follower
         self._every_s = every.total_seconds()
         self._due = asyncio.Event()
+        self._callers = 0  # who wait for a move to end
 
     def wake(self) -> None:
         """A move has begun."""
@@ -45,7 +46,7 @@ class IdentityRunner:
             self._due.clear()
             wait_s = self._every_s
             try:
-                if await self.step():
+                if await self.step() and self._callers:
                     wait_s = _LOOK_S
             except _PASSES as error:
                 log.warning("identity waits", error=repr(error))
@@ -65,10 +66,14 @@ class IdentityRunner:
 
     async def until_ended(self, move_id: UUID, within_s: float) -> Move | None:
         """The move once it has ended, or as it is after `within_s`."""
+        self._callers += 1
         self.wake()
         deadline = asyncio.get_running_loop().time() + within_s
-        while True:
-            move = await self._store.move(move_id)
-            if move is None or move.ended_at or asyncio.get_running_loop().time() > deadline:
-                return move
-            await asyncio.sleep(_LOOK_S)
+        try:
+            while True:
+                move = await self._store.move(move_id)
+                if move is None or move.ended_at or asyncio.get_running_loop().time() > deadline:
+                    return move
+                await asyncio.sleep(_LOOK_S)
+        finally:
+            self._callers -= 1
