@@ -27,7 +27,7 @@ from services.ingest.writer import Writer
 from services.launcher.kafka import LocalKafka
 from services.launcher.postgres import LocalPostgres
 from services.launcher.server import LocalServer
-from tests.conftest import Hub
+from tests.conftest import Hub, Template
 from tests.ingest_kit import SOURCE, enrolled, on_the_log
 from tests.processes import until
 
@@ -63,12 +63,25 @@ def postgres_url(postgres: LocalPostgres) -> str:
     return postgres.url
 
 
+@pytest.fixture(scope="module")
+def template(postgres_url: str, data_dir: Path) -> Template:
+    made = Template(postgres_url, data_dir / "vault-of-those-to-kill")
+
+    async def make() -> None:
+        admin = await asyncpg.connect(postgres_url)
+        await made.make(admin)
+        await admin.close()
+
+    asyncio.run(make())
+    return made
+
+
 @pytest.fixture
-async def database_url(postgres_url: str) -> str:
+async def database_url(postgres_url: str, template: Template) -> str:
     """A database of the test's own, which goes with its server."""
     name = f"t_{secrets.token_hex(6)}"
     admin = await asyncpg.connect(postgres_url)
-    await admin.execute(f"CREATE DATABASE {name}")
+    await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template.name}")
     await admin.close()
     return urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
 
