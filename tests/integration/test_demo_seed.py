@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer
 from services.common.access import Role, issue_key
 from services.common.clock import utc_now
 from services.common.codec import Decoded, decode
+from services.common.postgres import Pool
 from services.common.settings import Settings
 from services.demo.__main__ import OPERATOR
 from services.demo.cast import CAST
@@ -33,6 +34,7 @@ from services.projections.projections import PROJECTIONS
 from services.projections.settings import ProjectionsSettings
 from services.projections.worker import ProjectionsWorker
 from tests.conftest import Hub
+from tests.processes import until
 
 SERVICES = ("ingest", "consent", "delivery", "feeds")
 WORKERS = 25
@@ -98,9 +100,12 @@ async def sown(
 
 
 async def test_a_seeded_hub_has_exactly_the_regions_events(
-    client: HubClient, state: DemoState, region: Region, settings: Settings
+    client: HubClient, state: DemoState, region: Region, settings: Settings, pool: Pool
 ) -> None:
     done = await sown(client, state, region)
+    # Links are told a moment after the claim.
+    under_way = "SELECT EXISTS (SELECT FROM consent.identity_move WHERE ended_at IS NULL)"
+    await until(lambda: _none(pool, under_way))
 
     told: Counter[str] = Counter()
     for life, _, happening in generate(WORKERS, 4, until=region.until):
@@ -117,6 +122,10 @@ async def test_a_seeded_hub_has_exactly_the_regions_events(
     assert found == told
     assert done.workers == WORKERS
     assert set(done.events) == {"accepted"}
+
+
+async def _none(pool: Pool, question: str) -> bool:
+    return not await pool.fetchval(question)
 
 
 async def test_everybody_writes_for_themselves(
