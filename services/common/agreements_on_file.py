@@ -26,13 +26,13 @@ from services.common.clock import utc_now
 from services.common.codec import Decoded, decode
 from services.common.errors import DependencyDown, FieldError, Problem
 from services.common.kafka import Position
+from services.common.locks import Lock
 from services.common.log import get_logger
 from services.common.postgres import Pool
 from services.common.replay import records_of
 from services.common.settings import Settings
 
 log = get_logger("agreements")
-_LOCK = 7_402_268
 _COLUMNS = """organization_id, agreement_id, version, other_party, sends, receives, purposes,
     valid_from, valid_until, ended, document_sha256"""
 # The newest version of each agreement of these organisations, wherever it is known from.
@@ -78,7 +78,7 @@ async def restore(settings: Settings, pool: Pool) -> int:
     if await pool.fetchval(_RESTORED, topic):
         return 0
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", Lock.RESTORE_AGREEMENTS)
         if await connection.fetchval(_RESTORED, topic):
             return 0
         found = 0

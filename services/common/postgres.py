@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import asyncpg
 
 from services.common.errors import DependencyDown
+from services.common.locks import Lock
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -33,7 +34,6 @@ AWAY = (
     asyncpg.InternalClientError,
     TimeoutError,
 )
-_APPLY_LOCK = 7_402_266
 
 
 @asynccontextmanager
@@ -72,7 +72,7 @@ async def _leave(_connection: Connection) -> None:
 async def apply_sql(pool: Pool, sql: str) -> None:
     """Run an idempotent script (CREATE … IF NOT EXISTS), one process at a time."""
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _APPLY_LOCK)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", Lock.APPLY_SQL)
         await connection.execute(sql)
 
 

@@ -7,13 +7,13 @@ from uuid import UUID
 
 from services.common.codec import decode
 from services.common.kafka import Position
+from services.common.locks import Lock
 from services.common.log import get_logger
 from services.common.postgres import Pool
 from services.common.replay import records_of
 from services.common.settings import Settings
 
 log = get_logger("revocations")
-_LOCK = 7_402_267
 _REVOKE = """
 INSERT INTO consent.revocation (grant_id, worker_id, recipient_id, revoked_at, event, position)
 VALUES ($1, $2, $3, $4, $5, $6)
@@ -33,7 +33,7 @@ async def restore(settings: Settings, pool: Pool) -> int:
     if await pool.fetchval(_RESTORED, topic):
         return 0
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", Lock.RESTORE_REVOCATIONS)
         if await connection.fetchval(_RESTORED, topic):
             return 0
         found = 0

@@ -8,12 +8,12 @@ import contextlib
 from aiokafka import AIOKafkaProducer
 
 from services.common.emit import Event, publish, stored
+from services.common.locks import Lock
 from services.common.log import get_logger
 from services.common.postgres import Pool
 from services.common.settings import Settings
 
 log = get_logger("announce")
-_LOCK = 7_402_268
 # Nobody waits for these by the millisecond, and together they cost less.
 _GATHER_S = 0.05
 # One publisher at a time, so that a worker's attempts stay in order.
@@ -49,7 +49,7 @@ class Announcer:
     async def publish_some(self) -> int:
         """Publish the oldest rows; 0 when there are none, or another process is at it."""
         async with self._pool.acquire() as connection, connection.transaction():
-            if not await connection.fetchval(MINE, _LOCK):
+            if not await connection.fetchval(MINE, Lock.ANNOUNCE):
                 return 0
             rows = await connection.fetch(NEXT)
             async with asyncio.TaskGroup() as tasks:

@@ -17,6 +17,7 @@ import pytest
 from pydantic import SecretStr
 
 from services.common.clock import utc_now
+from services.common.locks import Lock
 from services.common.postgres import Pool
 from services.common.settings import Settings
 from services.common.vault import (
@@ -197,6 +198,15 @@ async def test_only_one_at_a_time(settings: Settings, pool: Pool, service: Servi
         with pytest.raises(RotationRuns):
             await run(settings, pool)
     assert (await run(settings, pool))[-1] == "done"
+
+
+async def test_a_rotation_keeps_no_other_part_of_the_hub_waiting(
+    settings: Settings, pool: Pool, service: Service
+) -> None:
+    async with aclosing(rotate(pool, keys_of(settings))) as rotating, pool.acquire() as other:
+        await anext(rotating)
+        for lock in set(Lock) - {Lock.ROTATE_MASTER_KEY}:
+            assert await other.fetchval("SELECT pg_try_advisory_lock($1)", lock), lock
 
 
 async def test_a_damaged_key_is_named_and_stops_it(

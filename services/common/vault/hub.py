@@ -16,6 +16,7 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from services.common.locks import Lock
 from services.common.postgres import Pool, apply_sql, open_pool
 from services.common.settings import Settings
 from services.common.vault.custodian import MasterKeyProblem, custodian_of
@@ -24,7 +25,6 @@ from services.common.vault.envelope import KeyEncryptionKeys
 SECRETS: Final = ("index", "pseudonym", "secrets")
 _SECRETS = "SELECT name, kek_id, wrapped FROM vault.hub_secret"
 _KEEP = "INSERT INTO vault.hub_secret (name, kek_id, wrapped) VALUES ($1, $2, $3)"
-_MAKING = 7_402_267  # advisory lock: two processes may set up the same vault
 _TRIES = 5
 
 
@@ -72,7 +72,7 @@ class Vault:
         await apply_sql(pool, resources.files(__package__).joinpath("vault.sql").read_text())
         keks = KeyEncryptionKeys(custodian_of(settings))
         async with pool.acquire() as connection, connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", _MAKING)
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", Lock.MAKE_VAULT)
             if not await connection.fetchval("SELECT EXISTS (SELECT FROM vault.hub_secret)"):
                 await keks.custodian.make()
                 kek_id = await keks.add(connection, await keks.custodian.present())

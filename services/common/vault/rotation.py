@@ -24,6 +24,7 @@ from uuid import UUID
 import asyncpg
 
 from services.common.errors import TerminalError
+from services.common.locks import Lock
 from services.common.postgres import Connection, Pool
 from services.common.vault.custodian import MasterKeyProblem
 from services.common.vault.envelope import DamagedKey, KeyEncryptionKeys, data_key_name
@@ -32,7 +33,6 @@ from services.common.vault.hub import secret_name
 # Backups of keys that were destroyed since the last rotation are of use no longer than this.
 ROTATE_AFTER: Final = timedelta(days=30)
 BATCH: Final = 2_000
-_ALONE = 7_402_268  # advisory lock of the session
 
 _LIVE = """
 SELECT kek_id FROM vault.key_encryption_key WHERE retired_at IS NULL AND master_id = $1
@@ -107,7 +107,7 @@ async def rotate(
     """
     async with pool.acquire() as connection:
         # Ends with the session, or when the pool takes the connection back.
-        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _ALONE):
+        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", Lock.ROTATE_MASTER_KEY):
             raise RotationRuns("another process is rotating the master key now; wait for its end")
         await keks.load(connection)
         master_id = await keks.custodian.prepare_next()

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 from asyncpg import UndefinedTableError
 
 from services.common.errors import RetryableError
+from services.common.locks import Lock
 from services.common.log import get_logger
 from services.common.postgres import AWAY
 from services.consent.identity.following import Follower
@@ -19,7 +20,6 @@ from services.consent.identity.moving import Mover
 from services.consent.identity.store import IdentityStore
 
 log = get_logger("identity")
-_ALONE = 7_402_269
 # What goes away by itself, a read model that is being made again included.
 _PASSES = (KafkaError, RetryableError, UndefinedTableError, *AWAY)
 _LOOK_S = 0.05  # while a caller waits for the end of a move
@@ -56,7 +56,7 @@ class IdentityRunner:
 
     async def step(self) -> bool:
         """One round; true when there is more to do than to wait for others' work."""
-        async with self._store.alone(_ALONE) as mine:
+        async with self._store.alone(Lock.RUN_MOVES) as mine:
             if not mine:
                 return False
             open_moves = await self._store.open_moves()

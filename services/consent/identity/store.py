@@ -11,10 +11,10 @@ from uuid import UUID, uuid4
 
 from services.common.codec import FRAME_SIZE, Decoded, decode
 from services.common.kafka import Position
+from services.common.locks import Lock
 from services.common.postgres import Connection, Pool
 from services.consent.identity.handlers import Move
 
-_LOCK = 7_402_268  # whoever begins a move, one after the other
 _CANONICAL = "SELECT coalesce(merged_into, worker_id) FROM vault.worker WHERE worker_id = $1"
 _BUSY = """
 SELECT EXISTS (SELECT FROM consent.identity_move
@@ -140,7 +140,7 @@ class IdentityStore:
     async def beginning(self) -> AsyncIterator[Beginning]:
         """A transaction in which moves begin, one at a time."""
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", Lock.BEGIN_MOVE)
             yield Beginning(connection)
 
     @asynccontextmanager

@@ -1,0 +1,23 @@
+"""PostgreSQL's advisory locks that the hub takes, each with a number of its own.
+
+They all share one number space of the database, whatever they are about: two parts with one number
+would keep each other waiting.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, unique
+
+
+@unique
+class Lock(IntEnum):
+    """What is done by one process at a time."""
+
+    APPLY_SQL = 7_402_266
+    MAKE_VAULT = 7_402_267
+    ANNOUNCE = 7_402_268
+    RUN_MOVES = 7_402_269
+    RESTORE_REVOCATIONS = 7_402_270
+    RESTORE_AGREEMENTS = 7_402_271
+    BEGIN_MOVE = 7_402_272
+    ROTATE_MASTER_KEY = 7_402_273
