@@ -16,6 +16,8 @@ from services.common.errors import DoesNotDecode
 _INT = 2**31
 _LONGEST_VARINT = 10  # bytes of a 64-bit number
 _WIDTHS = {"double": 8, "float": 4}
+# The columns hold 128 bits; the time to turn a longer one into digits grows with its square.
+_LONGEST_DECIMAL = 16  # bytes
 
 # Takes the bytes and where the value begins, answers where it ends. Raises ValueError, IndexError.
 _Step = Callable[[bytes, int], int]
@@ -62,6 +64,8 @@ def _step(field: FieldType) -> _Step:
         step = _wide(avro_type["size"])
     elif name in _WIDTHS:
         step = _wide(_WIDTHS[name])
+    elif isinstance(avro_type, dict) and avro_type.get("logicalType") == "decimal":
+        step = _decimal
     elif name in _STEPS:
         step = _STEPS[name]
     else:
@@ -108,6 +112,13 @@ def _text(value: bytes, at: int) -> int:
     if length < 0:
         raise ValueError(f"{length} is no length")
     return end + length
+
+
+def _decimal(value: bytes, at: int) -> int:
+    length, _ = _varint(value, at)
+    if length > _LONGEST_DECIMAL:
+        raise ValueError(f"a decimal of {length} bytes; {_LONGEST_DECIMAL} are the most")
+    return _text(value, at)
 
 
 def _texts(value: bytes, at: int) -> int:

@@ -19,6 +19,7 @@ import fastavro
 
 from schemas.catalog import EventType, FieldType, event_types
 from services.common.codec import FRAME_SIZE, schema_id_of, writer_of
+from services.common.datum import end_of_datum
 from services.common.errors import DoesNotDecode, FieldError, Problem, UnknownSchema
 from services.ingest.cloud_events import Sender
 from services.ingest.drafts import ItemResult, Status
@@ -49,6 +50,8 @@ def _decoded(body: bytes) -> Iterator[tuple[EventType, Mapping[str, Any]]]:
     while (start := buffer.tell()) < len(body):
         try:
             writer = writer_of(schema_id_of(buffer.read(FRAME_SIZE)))
+            # Before a library reads it: what it would choke on is refused by its length.
+            end_of_datum(writer, body, buffer.tell())
             yield event_types()[writer.name], _datum(writer, buffer)
         except (DoesNotDecode, UnknownSchema) as error:
             detail = f"Event at byte {start} of {len(body)}: {error}."

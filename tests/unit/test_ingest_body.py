@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import tracemalloc
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -323,6 +324,15 @@ def test_where_avro_stops_is_told_by_byte() -> None:
         assert found.status == 400
         if start is not None:
             assert f"Event at byte {start} of {len(body)}" in found.detail
+
+
+def test_a_decimal_that_takes_minutes_to_read_is_refused_by_its_length() -> None:
+    body = avro("WageChanged", wage_amount=Decimal("12345.67"))
+    number = b"\x06" + (1_234_567).to_bytes(3, "big")
+    assert body.count(number) == 1
+    length = bytes.fromhex("80897a")  # a million, as Avro writes it
+    endless = body.replace(number, length + b"\x01" * 1_000_000)
+    assert "a decimal of 1000000 bytes" in problem(posted, endless, AVRO, 1).detail
 
 
 @given(st.binary(max_size=200), st.integers(0, 200))
