@@ -42,22 +42,22 @@ def data_dir() -> Iterator[Path]:
         yield Path(d)
 
 
-@pytest.fixture(scope="session")
-def kafka_bootstrap(data_dir: Path) -> Iterator[str]:
+@contextlib.contextmanager
+def kafka_server(folder: Path) -> Iterator[str]:
     """Where Kafka is: the one that `KAFKA_BOOTSTRAP` names, or one of our own."""
     if given := os.environ.get("KAFKA_BOOTSTRAP"):
         yield given
         return
     from services.launcher.kafka import LocalKafka
 
-    kafka = LocalKafka(data_dir / "kafka")
+    kafka = LocalKafka(folder / "kafka")
     kafka.start()
     yield kafka.bootstrap
     kafka.stop()
 
 
-@pytest.fixture(scope="session")
-def postgres_url(data_dir: Path) -> Iterator[str]:
+@contextlib.contextmanager
+def postgres_server(folder: Path) -> Iterator[str]:
     """Where PostgreSQL is: the one that `DATABASE_URL` names, or one of our own."""
     if given := os.environ.get("DATABASE_URL"):
         yield given
@@ -65,10 +65,34 @@ def postgres_url(data_dir: Path) -> Iterator[str]:
     from services.launcher.postgres import LocalPostgres
 
     # Not to the disk: these data end with the session, and a killed server still keeps them.
-    postgres = LocalPostgres(data_dir / "postgres", settings={"fsync": "off"})
+    postgres = LocalPostgres(folder / "postgres", settings={"fsync": "off"})
     postgres.start()
     yield postgres.url
     postgres.stop()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers here when several processes test side by side: they share them."""
+    if not config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
+        return
+    servers = contextlib.ExitStack()
+    folder = tempfile.TemporaryDirectory(prefix="throughline-tests-", ignore_cleanup_errors=True)
+    data = Path(servers.enter_context(folder))
+    os.environ["KAFKA_BOOTSTRAP"] = servers.enter_context(kafka_server(data))
+    os.environ["DATABASE_URL"] = servers.enter_context(postgres_server(data))
+    config.add_cleanup(servers.close)
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(data_dir: Path) -> Iterator[str]:
+    with kafka_server(data_dir) as bootstrap:
+        yield bootstrap
+
+
+@pytest.fixture(scope="session")
+def postgres_url(data_dir: Path) -> Iterator[str]:
+    with postgres_server(data_dir) as url:
+        yield url
 
 
 def _with_database(url: str, name: str) -> str:
