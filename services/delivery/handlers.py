@@ -73,6 +73,7 @@ class WithdrawalSeen:
 class VoidSeen:
     """The hub said that an event is not this person's, or is wrong."""
 
+    offset: int
     worker_id: UUID
     event_id: UUID
 
@@ -119,7 +120,7 @@ def _sort_one(record: Record, found: Sorted) -> None:
         fields = decode(record.value).fields
         if fields["source"] == HUB:  # what a source takes back itself is told by its corrections
             target = UUID(bytes=fields["voided_event_id"])
-            found.voids.append(VoidSeen(worker_id, target))
+            found.voids.append(VoidSeen(record.offset, worker_id, target))
     elif event_type.category not in NEVER_SHARED:
         found.candidates.append(
             Candidate(record, UUID(bytes=ids[:16]), worker_id, event_type.name, event_type.category)

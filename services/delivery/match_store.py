@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 
 from services.common.postgres import Connection, Pool
-from services.delivery.handlers import Candidate, GrantSeen, VoidSeen, WithdrawalSeen
+from services.delivery.handlers import Candidate, GrantSeen, WithdrawalSeen
 
 MAKE_POSITIONS = """
 INSERT INTO delivery.position (topic, partition, next_offset)
@@ -115,26 +115,6 @@ WITH added AS (
     RETURNING pending
 )
 SELECT pg_notify('delivery_due', '') WHERE EXISTS (SELECT FROM lanes)
-"""
-
-# What waits and has turned out not to be this person's is not sent. The lanes first, in the order
-# in which everyone locks them.
-LANES_OF = """
-SELECT FROM delivery_work.lane WHERE worker_id = ANY ($1)
-ORDER BY connection_id, worker_id FOR UPDATE
-"""
-WITHHOLD = """
-WITH gone AS (
-    UPDATE delivery_work.outbox o SET state = 'refused', reason = 'voided', value = NULL
-    FROM unnest($1::uuid[], $2::uuid[]) AS v(worker_id, event_id)
-    JOIN delivery_work.lane l USING (worker_id)
-    WHERE o.connection_id = l.connection_id AND o.event_id = v.event_id
-        AND o.worker_id = v.worker_id AND o.state = 'pending'
-    RETURNING o.connection_id, o.worker_id
-)
-UPDATE delivery_work.lane l SET pending = l.pending - g.n
-FROM (SELECT connection_id, worker_id, count(*) AS n FROM gone GROUP BY 1, 2) g
-WHERE l.connection_id = g.connection_id AND l.worker_id = g.worker_id
 """
 
 CONNECTION = """
@@ -257,13 +237,6 @@ class MatchTransaction:
             [c.record.value for c in candidates],
             [c.record.traceparent for c in candidates],
         )
-
-    async def withhold(self, voids: Sequence[VoidSeen]) -> None:
-        """Take events out of lanes that have turned out not to be these workers'."""
-        if voids:
-            workers, events = [v.worker_id for v in voids], [v.event_id for v in voids]
-            await self.connection.execute(LANES_OF, workers)
-            await self.connection.execute(WITHHOLD, workers, events)
 
     async def configure(self, fields: Mapping[str, Any]) -> None:
         """Take a connection's configuration, if it is newer than the one known.

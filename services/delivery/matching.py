@@ -19,6 +19,7 @@ from services.common.settings import Settings
 from services.delivery.handlers import sort
 from services.delivery.match_store import MatchStore
 from services.delivery.settings import DeliverySettings
+from services.delivery.withholding import postpone, withhold
 
 log = get_logger("match")
 
@@ -44,13 +45,15 @@ class Matcher:
             for record in found.unreadable:
                 where = f"{TOPIC}:{record.partition}:{record.offset}"
                 log.error("unreadable record, shown to nobody", position=where)
+            await postpone(tx.connection, found.voids)
             await tx.view(found.grants, found.withdrawals)
+            await postpone(tx.connection, found.voids)  # what was ordered just now
             traces = [("traceparent", t.encode()) for r in new if (t := r.traceparent)]
             with tracing.tracer.start_as_current_span(
                 "match", context=tracing.context_of(traces[:1])
             ):
                 await tx.match(found.candidates)
-            await tx.withhold(found.voids)
+            await withhold(tx.connection, found.voids)
             await tx.advance(TOPIC, before, after)
 
 

@@ -101,6 +101,8 @@ CREATE TABLE IF NOT EXISTS delivery_work.snapshot (
     up_to bigint NOT NULL,
     PRIMARY KEY (connection_id, grant_id)
 );
+-- The read model must have come so far, too: there something left the story.
+ALTER TABLE delivery_work.snapshot ADD COLUMN IF NOT EXISTS void_at bigint NOT NULL DEFAULT -1;
 
 -- Present once lanes and snapshots hold what the view of grants and connections asks for.
 CREATE TABLE IF NOT EXISTS delivery_work.complete (

@@ -16,8 +16,9 @@ log = get_logger("snapshots")
 
 READY = """
 SELECT s.connection_id, s.grant_id, s.worker_id FROM delivery_work.snapshot s
-WHERE s.up_to < 0 OR EXISTS (SELECT FROM read.stream_position p
-    WHERE p.topic = 'stories' AND p.partition = s.partition AND p.next_offset > s.up_to)
+WHERE greatest(s.up_to, s.void_at) < 0 OR EXISTS (SELECT FROM read.stream_position p
+    WHERE p.topic = 'stories' AND p.partition = s.partition
+        AND p.next_offset > greatest(s.up_to, s.void_at))
 ORDER BY s.connection_id, s.worker_id LIMIT 200 FOR UPDATE OF s SKIP LOCKED
 """
 # What was refused before and is covered now comes again, as if it had never been in the lane.

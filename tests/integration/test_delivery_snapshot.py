@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from uuid import UUID
+from uuid import UUID, uuid4
 
+from services.common.clock import utc_now
+from services.common.emit import publish
+from services.common.kafka import Position
+from services.common.postgres import Pool
 from services.common.settings import Settings
+from services.consent.identity.handlers import void
 from tests.integration.delivery_kit import (
     Inbox,
     Parties,
@@ -104,3 +109,35 @@ async def test_a_lane_waits_for_its_story_and_others_do_not(
         async with projecting(settings):
             await until(lambda: came(acme, 4))
     assert acme.ids() == [parties.message(connection, e) for e in [*past, now]]
+
+
+async def test_what_has_left_a_story_is_not_sent_while_the_read_model_does_not_know(
+    parties: Parties, settings: Settings, acme: Inbox
+) -> None:
+    """Two events, a yes, and one event that turns out to be another person's: the read model
+    stands between the last two when the story so far is made of it.
+    """
+    connection = await parties.connect(await parties.organization("acme"), acme.url)
+    ana, token = await parties.worker()
+    async with projecting(settings):
+        (mine, _), (other, _) = [await parties.progressed(ana, step) for step in range(2)]
+        granted = Position.parse((await parties.grant(token, "acme"))["position"])
+        await until(lambda: _read(parties.hub.pool, granted))
+    gone = void(ana, uuid4(), other, reason="WRONG_PERSON", at=utc_now(), move_id=uuid4())
+    said = await publish(parties.producer, settings, gone)
+    async with delivering(settings):
+        await until(lambda: matched(parties.hub.pool, said))
+        _, last = await parties.progressed(ana, 2)
+        await until(lambda: matched(parties.hub.pool, last))
+        async with projecting(settings):
+            await until(lambda: came(acme, 2))
+            await until(lambda: settled(parties.hub.pool))
+    assert parties.message(connection, mine) in acme.ids()
+    assert parties.message(connection, other) not in acme.ids()
+
+
+async def _read(pool: Pool, position: Position) -> bool:
+    statement = """SELECT next_offset > $3 FROM read.stream_position
+        WHERE topic = $1 AND partition = $2"""
+    place = position.topic, position.partition, position.offset
+    return bool(await pool.fetchval(statement, *place))
