@@ -24,6 +24,7 @@ from tests.apicurio import CACHE
 from tests.processes import free_port, until
 
 VERSION = "5.1.0"
+NAME = f"ralph {VERSION}"
 _WANTED = f"ralph-malph[full]=={VERSION}"
 _LOGIN = BasicAuth("hub", "pw")
 # As it comes, the file backend refuses to add to a file that it has.
@@ -37,8 +38,8 @@ from ralph.api import app  # noqa: E402, F401
 
 
 class Ralph:
-    """A running store. Each measurement begins with an empty one, which is to its advantage: it
-    reads the whole file for each call.
+    """A running store. Each measurement begins with an empty one. It looks through the whole file
+    for each call, so the more it holds, the slower it is.
     """
 
     def __init__(self, http: ClientSession, store: Path) -> None:
