@@ -139,7 +139,9 @@ class Pipeline:
             try:
                 made[draft] = record(draft, keys)
             except (ValueError, OverflowError, TypeError) as error:
-                log.error("does not encode", event_type=draft.event_type.name, error=repr(error))
+                # Not its words: they may repeat what was sent.
+                kind = type(error).__name__
+                log.error("does not encode", event_type=draft.event_type.name, error=kind)
                 fix = "Compare the values with GET /v1/event-types."
                 draft.refuse(Status.INVALID, FieldError("", "can't be written down", fix))
         return made

@@ -10,7 +10,7 @@ from uuid import UUID
 from aiokafka.errors import KafkaError
 from asyncpg import UndefinedTableError
 
-from services.common.errors import RetryableError
+from services.common.errors import DependencyDown, ThroughlineError
 from services.common.locks import Lock
 from services.common.log import get_logger
 from services.common.postgres import AWAY
@@ -21,7 +21,7 @@ from services.consent.identity.store import IdentityStore
 
 log = get_logger("identity")
 # What goes away by itself, a read model that is being made again included.
-_PASSES = (KafkaError, RetryableError, UndefinedTableError, *AWAY)
+_PASSES = (KafkaError, DependencyDown, UndefinedTableError, *AWAY)
 _LOOK_S = 0.05  # while a caller waits for the end of a move
 
 
@@ -50,6 +50,8 @@ class IdentityRunner:
                     wait_s = _LOOK_S
             except _PASSES as error:
                 log.warning("identity waits", error=repr(error))
+            except Exception as error:  # noqa: BLE001 - tried again, and told, not given up for good
+                log.error("identity does not go on", error=_in_words(error))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._due.wait()
@@ -61,8 +63,20 @@ class IdentityRunner:
                 return False
             open_moves = await self._store.open_moves()
             for move in open_moves:
-                await self._mover.advance(move)
+                await self._advance(move)
             return await self._follower.follow() or bool(open_moves)
+
+    async def _advance(self, move: Move) -> None:
+        """A story that can't be written again, whatever is wrong with it, holds up its own alone.
+
+        Raises what goes away by itself, for that holds up all.
+        """
+        try:
+            await self._mover.advance(move)
+        except _PASSES:
+            raise
+        except Exception as error:  # noqa: BLE001 - see above
+            log.error("a move does not go on", move_id=str(move.move_id), error=_in_words(error))
 
     async def until_ended(self, move_id: UUID, within_s: float) -> Move | None:
         """The move once it has ended, or as it is after `within_s`."""
@@ -77,3 +91,8 @@ class IdentityRunner:
                 await asyncio.sleep(_LOOK_S)
         finally:
             self._callers -= 1
+
+
+def _in_words(error: Exception) -> str:
+    """What libraries say may repeat what is in an event; what we say does not."""
+    return repr(error) if isinstance(error, ThroughlineError) else type(error).__name__
