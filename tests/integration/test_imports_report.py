@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import hashlib
 import io
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
+import pytest
 
 from services.common.access import Role
+from services.common.postgres import open_pool
 from services.common.settings import Settings
 from services.ingest.agreement_check import AgreementCheck
+from services.ingest.imports import report_store
+from services.ingest.imports.report_store import ReportStore
 from tests.conftest import Hub
 from tests.integration.imports_kit import Headers, on_the_log, over, post, rejected
 
@@ -93,6 +99,22 @@ async def test_refused_rows_sent_again_as_they_are_are_refused_for_the_same_reas
 
 def _without_lines(text: str) -> list[list[str]]:
     return [row[1:] for row in csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""))]
+
+
+async def test_who_reads_a_report_slowly_keeps_no_connection_from_others(
+    hub: Hub, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await hub.key(Role.PROVIDER, "college")
+    done = await over(hub, key, await post(hub, key, MIXED, MAPPING))
+    monkeypatch.setattr(report_store, "_PAGE", 1)
+    async with open_pool(settings, most=1) as pool, asyncio.timeout(20):
+        store, found = ReportStore(pool), []
+        async for refused in store.refused(UUID(done["id"])):
+            found.append(refused.row_number)
+            assert await pool.fetchval("SELECT 1")
+        lines = [note["line_number"] async for note in store.notes(UUID(done["id"]))]
+    assert len(found) == 4
+    assert lines == [5, 7, 8, 9]
 
 
 async def test_corrected_rows_are_taken_with_the_same_mapping(hub: Hub, settings: Settings) -> None:

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from uuid import UUID
 
+import asyncpg
+
 from services.common.postgres import Connection, Pool
 from services.ingest.imports.rows import Note
 
@@ -13,6 +15,15 @@ from services.ingest.imports.rows import Note
 _NOTE_COLUMNS = (
     "row_number, severity, event_type, column_name, rule, reason, fix, value, line_number"
 )
+_NOTES = f"""
+SELECT note_id, {_NOTE_COLUMNS} FROM ingest_work.import_note
+WHERE import_id = $1 AND note_id > $2 ORDER BY note_id LIMIT $3
+"""  # noqa: S608 - the columns are ours
+_REFUSED = """
+SELECT row_number, sealed FROM ingest_work.import_refused
+WHERE import_id = $1 AND row_number > $2 ORDER BY row_number LIMIT $3
+"""
+_PAGE = 500  # rows
 _GROUPS = """
 SELECT severity, event_type, column_name, rule, reason, fix, count(*) AS rows,
     (array_agg(line_number ORDER BY line_number))[1:5] AS first_lines
@@ -58,25 +69,21 @@ class ReportStore:
 
     async def notes(self, import_id: UUID) -> AsyncIterator[Mapping[str, object]]:
         """In the order of the file."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            async for row in connection.cursor(
-                f"SELECT {_NOTE_COLUMNS} FROM ingest_work.import_note"  # noqa: S608
-                " WHERE import_id = $1 ORDER BY note_id",
-                import_id,
-                prefetch=500,
-            ):
-                yield dict(row)
+        async for row in self._pages(_NOTES, import_id):
+            yield dict(row)
 
     async def refused(self, import_id: UUID) -> AsyncIterator[Refused]:
         """In the order of the file."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            async for row in connection.cursor(
-                "SELECT row_number, sealed FROM ingest_work.import_refused"
-                " WHERE import_id = $1 ORDER BY row_number",
-                import_id,
-                prefetch=500,
-            ):
-                yield Refused(row["row_number"], row["sealed"])
+        async for row in self._pages(_REFUSED, import_id):
+            yield Refused(row["row_number"], row["sealed"])
+
+    async def _pages(self, statement: str, import_id: UUID) -> AsyncIterator[asyncpg.Record]:
+        """Rows in the order of their first column. No connection waits for whoever reads slowly."""
+        last = -1
+        while rows := await self._pool.fetch(statement, import_id, last, _PAGE):
+            for row in rows:
+                yield row
+            last = rows[-1][0]
 
     async def refused_count(self, import_id: UUID) -> int:
         count: int = await self._pool.fetchval(
