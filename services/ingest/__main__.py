@@ -47,7 +47,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             state.settings, state.pool, state.vault, state.keyring, own, work=work
         )
         state.room = Room(own.room_bytes)
-        state.calls = Calls(CallStore(work), own)
+        state.calls = Calls(CallStore(work), state.vault, own)
         try:
             async with (
                 state.calls.cleaning(),

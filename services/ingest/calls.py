@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -52,10 +53,12 @@ def response(answer: KeptAnswer, **headers: str) -> Response:
 
 
 class Calls:
-    """Answers of calls that came with a key, kept for a day."""
+    """Answers of calls that came with a key, kept for a day, sealed: refusals repeat what came."""
 
-    def __init__(self, store: CallStore, own: IngestSettings, *, clock: Clock = utc_now) -> None:
-        self._store, self._own, self._clock = store, own, clock
+    def __init__(
+        self, store: CallStore, vault: Vault, own: IngestSettings, *, clock: Clock = utc_now
+    ) -> None:
+        self._store, self._vault, self._own, self._clock = store, vault, own, clock
 
     async def once(self, call: Call, act: Callable[[], Awaitable[KeptAnswer]]) -> Response:
         """Do it, or answer what was answered before.
@@ -69,7 +72,8 @@ class Calls:
             return await self._again(call)
         try:
             answer = await act()
-            await self._store.finish(call, holder, answer)
+            sealed = self._vault.seal_secret(_name(call), answer.body)
+            await self._store.finish(call, holder, replace(answer, body=sealed))
         except BaseException:
             # Away, or this caller is gone: then the hold ends by itself.
             with contextlib.suppress(*AWAY):
@@ -89,7 +93,8 @@ class Calls:
         if found.answer is None:
             detail = "The call with this Idempotency-Key is still under way."
             raise Problem(409, "in-progress", detail, headers=_RETRY_AFTER)
-        return response(found.answer, **{"Idempotency-Replayed": "true"})
+        body = self._vault.open_secret(_name(call), found.answer.body)
+        return response(replace(found.answer, body=body), **{"Idempotency-Replayed": "true"})
 
     @contextlib.asynccontextmanager
     async def cleaning(self) -> AsyncIterator[None]:
@@ -108,6 +113,10 @@ class Calls:
             except AWAY as error:
                 log.warning("calls not cleaned", error=repr(error))
             await asyncio.sleep(self._own.calls_cleaned_every.total_seconds())
+
+
+def _name(call: Call) -> str:
+    return f"call\x1f{call.subject}\x1f{call.key}"
 
 
 def kept(content: Any, status: int, media_type: str = "application/json") -> KeptAnswer:

@@ -14,7 +14,8 @@ CREATE TABLE IF NOT EXISTS ingest_work.reservation (
     log_offset bigint
 ) WITH (fillfactor = 50);
 
--- Calls that came with an Idempotency-Key, and what was answered; `status` is null while under way.
+-- Calls that came with an Idempotency-Key, and what was answered (`body`, sealed); `status` is null
+-- while under way.
 CREATE TABLE IF NOT EXISTS ingest_work.call (
     subject text NOT NULL,
     key text NOT NULL,

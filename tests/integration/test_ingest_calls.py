@@ -67,6 +67,18 @@ async def test_refusals_are_answers_too(hub: Hub, provider: Headers) -> None:
         assert again.headers["idempotency-replayed"] == "true"
 
 
+async def test_what_a_refusal_repeats_is_not_kept_in_clear(hub: Hub, provider: Headers) -> None:
+    """Somebody put a name where a code belongs."""
+    first = await post(hub, provider, enrolled(course_id="Ana Núñez"))
+    again = await post(hub, provider, enrolled(course_id="Ana Núñez"))
+
+    assert "Ana N" in first.text
+    assert (again.status_code, again.content) == (422, first.content)
+    rows = [str(row).encode() for row in await hub.pool.fetch("SELECT * FROM ingest_work.call")]
+    assert rows
+    assert not any(b"Ana N" in row for row in rows)
+
+
 async def test_another_body_under_the_same_key_is_422(
     hub: Hub, settings: Settings, provider: Headers
 ) -> None:
