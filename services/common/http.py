@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from asyncpg import CharacterNotInRepertoireError
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -70,6 +71,7 @@ def build_app(services: Sequence[HttpService], settings: Settings) -> ASGIApp:
     app.add_exception_handler(HTTPException, _http_error)
     for error in (RetryableError, KafkaError, *AWAY):
         app.add_exception_handler(error, _down)
+    app.add_exception_handler(CharacterNotInRepertoireError, _no_text)
     app.add_exception_handler(Exception, _bug)
     app.include_router(_health())
     for service in services:
@@ -161,6 +163,12 @@ async def _down(_request: Request, error: Exception) -> JSONResponse:
     return _answer(
         unavailable("The hub's log or database does not answer now.", retry_after_s=int(wait))
     )
+
+
+async def _no_text(_request: Request, _error: Exception) -> JSONResponse:
+    """PostgreSQL keeps no U+0000, so nothing that is asked for by it can be there."""
+    detail = "The address or the body holds the character U+0000. Leave it out."
+    return _answer(Problem(400, "bad-request", detail))
 
 
 async def _bug(_request: Request, error: Exception) -> JSONResponse:
