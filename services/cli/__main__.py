@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli import imports, schemas, topics, vault
+from services.cli import imports, operator_key, schemas, topics, vault
 from services.cli.exits import Exit, Refused, exit_code_of
 from services.common.errors import ThroughlineError
 
@@ -31,6 +31,7 @@ app.add_typer(schemas.app, name="schemas")
 app.add_typer(imports.app, name="import")
 app.add_typer(vault.app, name="vault")
 app.add_typer(topics.app, name="topics")
+app.command("operator-key")(operator_key.operator_key)
 
 DEFAULT_DATA = Path(".throughline")
 DEFAULT_PORT = 8080
