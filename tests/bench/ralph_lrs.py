@@ -18,7 +18,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import orjson
-from aiohttp import BasicAuth, ClientError, ClientSession
+from aiohttp import BasicAuth, ClientError, ClientSession, TCPConnector
 
 from tests.apicurio import CACHE
 from tests.processes import free_port, until
@@ -107,7 +107,9 @@ async def running(folder: Path) -> AsyncIterator[Ralph]:
     headers = {"X-Experience-API-Version": "1.0.3", "Content-Type": "application/json"}
     url = f"http://127.0.0.1:{port}"
     try:
-        async with ClientSession(url, headers=headers, auth=_LOGIN) as http:
+        # uvicorn closes what is idle for 5 s; do so first, or a request may meet the close.
+        connector = TCPConnector(keepalive_timeout=2)
+        async with ClientSession(url, headers=headers, auth=_LOGIN, connector=connector) as http:
             ralph = Ralph(http, store)
             await until(ralph.ready)
             yield ralph
