@@ -142,6 +142,13 @@ async def test_refused_events_are_set_aside_and_the_others_go_on(
     assert hub.sent() == ["1", "3", "2"]
 
 
+async def test_a_row_that_is_nested_too_deeply_is_set_aside(lms: Lms, hub: MemoryHub) -> None:
+    lms.raw("[" * 100_000)
+    lms.put(completed(1))
+    async with relaying(lms, hub) as (relay, _):
+        assert await relay.drain() == {"accepted": 1, "set_aside": 1}
+
+
 async def test_a_running_relay_waits_out_the_hub_and_a_wrong_key(
     lms: Lms, hub: MemoryHub, caplog: pytest.LogCaptureFixture
 ) -> None:

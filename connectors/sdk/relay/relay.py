@@ -202,7 +202,7 @@ def _sorted_out(waiting: Sequence[Waiting]) -> tuple[dict[int, Encoded], list[As
         problem = ""
         try:
             event = json.loads(row.text)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             problem = f"is not JSON: {error}"
         else:
             if not isinstance(event, dict):
