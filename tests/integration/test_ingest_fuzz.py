@@ -23,7 +23,7 @@ from services.common.postgres import Pool
 from services.common.settings import Settings
 from services.common.vault import Keyring, Place, Redacted, Vault
 from tests.conftest import Hub
-from tests.fuzz_kit import ORGANIZATIONS, Call, World, answer_fault, calls, varied
+from tests.fuzz import ORGANIZATIONS, Call, World, answer_fault, calls, varied
 
 SERVICES = ("ingest", "consent")
 AT_ONCE = 16
