@@ -91,6 +91,9 @@ class ProjectionsWorker:
                     self.events += batch.events
             except StalePosition as error:
                 log.info("reading the positions again", why=str(error))
+            except UnknownSchema as error:
+                # Of an event that an earlier process stored, in a story that is folded again.
+                await self._later.find(error)
             finally:
                 ahead.cancel()
                 await asyncio.gather(ahead, return_exceptions=True)

@@ -10,6 +10,7 @@ import struct
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID, uuid4
 
 import fastavro
 import pytest
@@ -17,12 +18,15 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.catalog import event_types, forget_later, version_of
 from services.common.agent import Record, _handled
+from services.common.clock import utc_now
 from services.common.codec import decode, schema_id_of
+from services.common.emit import publish
 from services.common.errors import UnknownSchema
 from services.common.kafka import partition_for
 from services.common.later_schemas import LaterSchemas
 from services.common.postgres import Pool
 from services.common.settings import Settings
+from services.consent.identity.handlers import void
 from services.projections.projections import PROJECTIONS
 from services.projections.worker import ProjectionsWorker
 from services.registry import subjects
@@ -199,3 +203,32 @@ async def test_projections_go_on_with_what_the_registry_knows_and_stop_at_what_i
     assert {row["worker_id"].bytes for row in stories} == {going}
     assert {row["schema_id"] for row in stories} == {LATER, newest.schema_id}
     assert await pool.fetchval("SELECT count(*) FROM read.parked") == 0
+
+
+async def test_a_story_of_a_later_release_is_folded_again_after_a_restart(
+    registry: str, settings: Settings, pool: Pool, producer: AIOKafkaProducer
+) -> None:
+    """The process that took the event knew its schema; the next one meets it in the story."""
+    worker = worker_id(1)
+    fields = {**completed(worker), "added_later": 3}
+    headers = [("ce_id", fields["event_id"].hex().encode())]
+    value = written(LATER, later_version(), fields)
+    await producer.send_and_wait(settings.topic("stories"), value, key=worker, headers=headers)
+
+    async def stands(table: str) -> bool:
+        return bool(
+            await pool.fetchval(f"SELECT count(*) FROM read.{table} WHERE schema_id = {LATER}")
+        )
+
+    known = settings.model_copy(update={"registry_url": registry})
+    async with projecting(known):
+        await until(lambda: stands("story"))
+    forget_later()
+    gone = UUID(bytes=fields["event_id"])
+    void_it = void(
+        UUID(bytes=worker), uuid4(), gone, reason="MISTAKE", at=utc_now(), move_id=uuid4()
+    )
+    await publish(producer, settings, void_it)
+    async with projecting(known):
+        await until(lambda: stands("set_aside"))
+    assert not await stands("story")
