@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from uuid import UUID
@@ -34,6 +34,11 @@ class Untold(Outbox):
 
     async def soon(self, organization_id: str, scim_id: UUID) -> None:
         pass
+
+    async def must_be_covered(
+        self, organization_id: str, key_id: str, names: Collection[str]
+    ) -> None:
+        """No agreement is asked for: nothing is told."""
 
 
 async def _open(stack: AsyncExitStack, url: str, folder: Path) -> Parts:
