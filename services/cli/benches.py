@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.cli.exits import NotFound
+from services.common import log
 
 if TYPE_CHECKING:
     from tests.bench.figure import Figure
@@ -56,6 +57,7 @@ def run(name: str, scale: float) -> list[Figure]:
     known = listed()
     if name not in known:
         raise NotFound(f"there is no benchmark {name!r}; there are {', '.join(known) or 'none'}")
+    log.configure()  # to stderr, away from what is printed
     module = importlib.import_module(f"tests.bench.bench_{name}")
     figures: list[Figure] = asyncio.run(module.run(scale))
     return figures
@@ -66,6 +68,7 @@ def run_faults(name: str, seed: int, seconds: float) -> Report:
     known = listed_faults()
     if name not in known:
         raise NotFound(f"there is no fault run {name!r}; there are {', '.join(known) or 'none'}")
+    log.configure()
     module = importlib.import_module(f"tests.faults.{name}")
     report: Report = asyncio.run(module.run(seed, seconds))
     return report
