@@ -48,6 +48,6 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def service() -> HttpService:
     whole = APIRouter()
-    for part in (router, identity.router):
+    for part in (router, *identity.ROUTERS):
         whole.include_router(part)
     return HttpService("consent", router=whole, lifespan=lifespan)

@@ -27,5 +27,13 @@ class ConsentSettings(BaseSettings):
     identity_every: timedelta = timedelta(seconds=1)
     # How long a call waits for the joining that it began.
     move_patience: timedelta = timedelta(seconds=3)
+    # How long a code that was mailed is good, how many an hour go to one address or for one person,
+    # and how long an address counts as the person's without being asked again.
+    contact_code_valid: timedelta = timedelta(minutes=30)
+    contact_codes_per_hour: PositiveInt = 5
+    contact_code_tries: PositiveInt = 5
+    contact_valid: timedelta = timedelta(days=365)
+    # How long a mail server may take to accept a mail.
+    mail_patience: timedelta = timedelta(seconds=10)
     # How long after a split the old id is watched for what ingest wrote late.
     watch_split: timedelta = timedelta(days=30)

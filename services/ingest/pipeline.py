@@ -127,6 +127,7 @@ class Pipeline:
             )
         flight.choose(reserved, self._holder)
         if flight.sent:
+            await self._resolver.keep_contacts(flight.sent)
             flight.deliveries = await self._events.append([records[d] for d in flight.sent])
 
     async def _records(self, drafts: Sequence[Draft]) -> dict[Draft, Record]:

@@ -95,4 +95,34 @@ ALTER TABLE vault.source_record ADD COLUMN IF NOT EXISTS link_id uuid NOT NULL
 ALTER TABLE vault.source_record ADD COLUMN IF NOT EXISTS linked_at timestamptz NOT NULL
     DEFAULT now();
 ALTER TABLE vault.source_record ADD COLUMN IF NOT EXISTS first_worker_id uuid;
+CREATE INDEX IF NOT EXISTS source_record_first ON vault.source_record (first_worker_id)
+    WHERE first_worker_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS source_record_worker ON vault.source_record (worker_id);
+
+-- Whose address organisations say it is, by a keyed hash of the address.
+CREATE TABLE IF NOT EXISTS vault.given_contact (
+    contact_index bytea NOT NULL,
+    source text NOT NULL,
+    worker_id uuid NOT NULL,
+    given_at timestamptz NOT NULL,
+    PRIMARY KEY (contact_index, source, worker_id)
+);
+CREATE INDEX IF NOT EXISTS given_contact_worker ON vault.given_contact (worker_id);
+
+-- Addresses that a person has shown to be able to read, and the codes by which that is shown.
+CREATE TABLE IF NOT EXISTS vault.verified_contact (
+    worker_id uuid NOT NULL,
+    contact_index bytea NOT NULL,
+    verified_at timestamptz NOT NULL,
+    PRIMARY KEY (worker_id, contact_index)
+);
+CREATE TABLE IF NOT EXISTS vault.contact_check (
+    check_id uuid PRIMARY KEY,
+    worker_id uuid NOT NULL,
+    contact_index bytea NOT NULL,
+    code_index bytea NOT NULL,
+    asked_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    tries integer NOT NULL DEFAULT 0,
+    verified_at timestamptz
+);

@@ -30,3 +30,16 @@ CREATE TABLE IF NOT EXISTS consent.straggler_position (
     next_offset bigint NOT NULL,
     PRIMARY KEY (topic, partition)
 );
+CREATE INDEX IF NOT EXISTS identity_move_into ON consent.identity_move (into_worker_id);
+
+-- What a person said of a record that an organisation has under one of the person's addresses.
+CREATE TABLE IF NOT EXISTS consent.suggestion_answer (
+    worker_id uuid NOT NULL,
+    suggested_worker_id uuid NOT NULL,
+    source text NOT NULL,
+    mine boolean NOT NULL,
+    answered_at timestamptz NOT NULL,
+    PRIMARY KEY (worker_id, suggested_worker_id, source)
+);
+CREATE INDEX IF NOT EXISTS suggestion_answer_source ON consent.suggestion_answer (source)
+    WHERE mine;

@@ -12,10 +12,13 @@ from fastapi import FastAPI
 from services.common.clock import utc_now
 from services.common.limits import RateLimit
 from services.consent.identity.claims import Claims, live
+from services.consent.identity.contacts import Contacts
 from services.consent.identity.following import Follower
+from services.consent.identity.mail import Mailer, MailSettings
 from services.consent.identity.moving import Mover
 from services.consent.identity.running import IdentityRunner
 from services.consent.identity.store import IdentityStore
+from services.consent.identity.suggestions import Suggestions
 from services.consent.identity.writing import Rewriting
 from services.consent.settings import ConsentSettings
 from services.consent.store import ConsentStore
@@ -30,6 +33,11 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
     state.claim_limit = RateLimit(own.claims_per_second, 10 * own.claims_per_second, what="codes")
     state.identity = store = IdentityStore(state.pool)
     state.claims = Claims(state.pool, state.vault, store)
+    state.mailer = Mailer(MailSettings(), patience_s=own.mail_patience.total_seconds())
+    state.contacts = Contacts(
+        state.pool, state.vault, valid=own.contact_code_valid, per_hour=own.contact_codes_per_hour
+    )
+    state.suggestions = Suggestions(state.pool, state.vault, state.keyring, own.contact_valid)
     state.identity_runner = runner = _runner(app, store, own)
     task = asyncio.create_task(runner.run(), name="identity")
     try:
