@@ -178,7 +178,7 @@ async def _expected(
 
 async def _settle(settings: Settings, world: World, sender: Sender, people: People) -> int:
     """Wait until everything has come, or nothing new for a while; how many messages are missing."""
-    wanted = {m for ids in await _expected(settings, world, sender, people).values() for m in ids}
+    wanted = {m for ids in (await _expected(settings, world, sender, people)).values() for m in ids}
     total = sum(len(set(ids)) for ids in sender.acknowledged.values())
     deadline = time.monotonic() + 180
 
@@ -250,7 +250,7 @@ async def _out_of_order(settings: Settings, world: World, sender: Sender, people
     """People whose messages did not first come in the order of their story."""
     by_subject = world.receiver.by_subject()
     wrong = 0
-    for subject, wanted in await _expected(settings, world, sender, people).items():
+    for subject, wanted in (await _expected(settings, world, sender, people)).items():
         known = set(wanted)
         came = dict.fromkeys(item.message_id for item in by_subject[subject])
         wrong += [m for m in came if m in known] != [m for m in wanted if m in came]

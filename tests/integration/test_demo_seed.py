@@ -103,9 +103,7 @@ async def test_a_seeded_hub_has_exactly_the_regions_events(
     client: HubClient, state: DemoState, region: Region, settings: Settings, pool: Pool
 ) -> None:
     done = await sown(client, state, region)
-    # Links are told a moment after the claim.
-    under_way = "SELECT EXISTS (SELECT FROM consent.identity_move WHERE ended_at IS NULL)"
-    await until(lambda: _none(pool, under_way))
+    await linked(pool)
 
     told: Counter[str] = Counter()
     for life, _, happening in generate(WORKERS, 4, until=region.until):
@@ -124,8 +122,14 @@ async def test_a_seeded_hub_has_exactly_the_regions_events(
     assert set(done.events) == {"accepted"}
 
 
-async def _none(pool: Pool, question: str) -> bool:
-    return not await pool.fetchval(question)
+async def linked(pool: Pool) -> None:
+    """Links are told a moment after the claim: wait until all are."""
+    under_way = "SELECT EXISTS (SELECT FROM consent.identity_move WHERE ended_at IS NULL)"
+
+    async def none() -> bool:
+        return not await pool.fetchval(under_way)
+
+    await until(none)
 
 
 async def test_everybody_writes_for_themselves(
@@ -144,9 +148,10 @@ async def test_everybody_writes_for_themselves(
 
 
 async def test_seeding_twice_doubles_nothing(
-    client: HubClient, state: DemoState, region: Region, settings: Settings
+    client: HubClient, state: DemoState, region: Region, settings: Settings, pool: Pool
 ) -> None:
     first = await sown(client, state, region)
+    await linked(pool)
     before = await on_the_log(settings, "stories")
     directory = await on_the_log(settings, "directory")
 
@@ -187,10 +192,11 @@ def test_a_year_is_complete_two_quarters_after_its_last_exits(
 
 
 async def test_a_lost_memory_costs_only_what_people_said_themselves(
-    client: HubClient, state: DemoState, region: Region, settings: Settings
+    client: HubClient, state: DemoState, region: Region, settings: Settings, pool: Pool
 ) -> None:
     """Without demo.json: keys are made anew, tokens are gone, and still nothing is doubled."""
     await sown(client, state, region)
+    await linked(pool)
     before = await on_the_log(settings, "stories")
     state.path.unlink()
     forgetful = DemoState.load(state.path.parent)
@@ -251,9 +257,10 @@ async def test_the_real_cohorts_come_in(
 
 
 async def test_the_stream_goes_on_and_stops_when_asked(
-    client: HubClient, state: DemoState, region: Region, settings: Settings
+    client: HubClient, state: DemoState, region: Region, settings: Settings, pool: Pool
 ) -> None:
     await sown(client, state, region)
+    await linked(pool)
     before = {event.event_id for event in await on_the_log(settings, "stories")}
     stop = asyncio.Event()
     running = asyncio.create_task(
