@@ -87,6 +87,17 @@ class World:
         found: dict[str, Any] = answer.json()
         return found
 
+    async def result(self, source: str, **about: Any) -> dict[str, Any]:
+        """What becomes of an event about a record, a worker_id or both."""
+        number = next(iter(self.numbers))
+        posted = enrolled(**about, provider_id=source, enrolment_id=f"e-{number}")
+        posted = {name: posted[name] for name in posted if name != "source_record_id"} | about
+        answer = await self.hub.http.post(
+            "/v1/events", json={"events": [posted]}, headers=await self.organization(source)
+        )
+        found: dict[str, Any] = answer.json()["results"][0]
+        return found
+
     async def send(self, source: str, record: str | None = None, **item: Any) -> UUID:
         """Post one event about a record (or a worker_id), and answer the event's id."""
         number = next(iter(self.numbers))

@@ -81,9 +81,9 @@ async def post_worker(request: Request, who: Caller) -> Response:
     writer: Writer = request.app.state.writer
     accounts: AccountStore = request.app.state.accounts
     result = (await writer.register([model], who, at))[0]
-    if result.position is None or result.worker_id is None:
+    if result.position is None or result.kept_under is None:
         raise refusal(result)
-    code = await accounts.claim_code(result.worker_id, at, own.claim_valid)
+    code = await accounts.claim_code(result.kept_under, at, own.claim_valid)
     answer: dict[str, Any] = {
         "worker_id": str(result.worker_id),
         "position": str(result.position),

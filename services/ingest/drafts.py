@@ -39,9 +39,12 @@ class ItemResult(NamedTuple):
 
     status: Status
     event_id: UUID | None = None
+    # What the sender calls the worker; the story may be under another id (`kept_under`), which
+    # only the hub knows.
     worker_id: UUID | None = None
     position: Position | None = None
     errors: tuple[FieldError, ...] = ()
+    kept_under: UUID | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """What orjson takes: ids stay UUIDs."""
@@ -72,6 +75,8 @@ class Draft:
     # The blind index of `source_record_id`; its worker may be unknown until resolved.
     record_index: bytes | None = None
     worker_id: UUID | None = None
+    # What the sender calls the worker, once resolved.
+    known_as: UUID | None = None
     # Filled in by the pipeline.
     value: bytes = b""
     position: Position | None = None
@@ -84,10 +89,16 @@ class Draft:
         return self.actor.source
 
     def refuse(self, status: Status, *errors: FieldError) -> None:
-        self.result = ItemResult(status, self.event_id, self.worker_id, None, errors)
+        self.result = ItemResult(status, self.event_id, self._called, None, errors, self.worker_id)
 
     def settle(self, status: Status, position: Position) -> None:
-        self.result = ItemResult(status, self.event_id, self.worker_id, position)
+        self.result = ItemResult(
+            status, self.event_id, self._called, position, kept_under=self.worker_id
+        )
+
+    @property
+    def _called(self) -> UUID | None:
+        return self.known_as or self.worker_id
 
 
 def canonical(model: EdgeEvent, source: str) -> bytes:

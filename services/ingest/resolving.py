@@ -52,10 +52,10 @@ class Resolver:
             worker = _worker_of(draft, by_id, by_record)
             if worker is None:
                 continue
-            draft.worker_id = worker.worker_id
+            draft.worker_id, draft.known_as = worker.worker_id, worker.known_as
             explicit = isinstance(draft.model, WorkerRegistered)
             if explicit:
-                self._name(draft, worker.worker_id)
+                self._name(draft, worker.known_as)
             if not worker.registered and (explicit or worker.worker_id not in registrations):
                 first = draft if explicit else self._registration(draft, worker)
                 registrations[worker.worker_id] = first
@@ -86,8 +86,10 @@ class Resolver:
             found |= await self._store.workers_of(new)
         return found
 
-    async def _by_id(self, drafts: Sequence[Draft]) -> Mapping[UUID, KnownWorker]:
-        wanted = {draft.worker_id for draft in drafts if draft.worker_id is not None}
+    async def _by_id(self, drafts: Sequence[Draft]) -> Mapping[tuple[UUID, str], KnownWorker]:
+        wanted = {
+            (draft.worker_id, draft.source) for draft in drafts if draft.worker_id is not None
+        }
         return await self._store.workers(wanted) if wanted else {}
 
     async def registered(self, worker_ids: Sequence[UUID], at: datetime) -> None:
@@ -135,17 +137,23 @@ class Resolver:
 
 
 def _worker_of(
-    draft: Draft, by_id: Mapping[UUID, KnownWorker], by_record: Mapping[bytes, KnownWorker]
+    draft: Draft,
+    by_id: Mapping[tuple[UUID, str], KnownWorker],
+    by_record: Mapping[bytes, KnownWorker],
 ) -> KnownWorker | None:
-    """The draft's worker; None when it is refused."""
+    """The draft's worker; None when it is refused.
+
+    A number and an id go together only as this sender knows them: that another organisation's id
+    is now the same person's must not show.
+    """
     of_record = by_record.get(draft.record_index) if draft.record_index is not None else None
     if draft.worker_id is None:
         assert of_record is not None, "made where it was missing"
         return of_record
-    worker = by_id.get(draft.worker_id)
+    worker = by_id.get((draft.worker_id, draft.source))
     if worker is None:
         draft.refuse(Status.INVALID, _UNKNOWN)
-    elif of_record is not None and of_record.worker_id != worker.worker_id:
+    elif of_record is not None and of_record.known_as != draft.worker_id:
         draft.refuse(Status.INVALID, _ANOTHER)
         return None
     return worker

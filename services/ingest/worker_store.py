@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
@@ -16,14 +16,18 @@ REGISTERED = """
 UPDATE vault.worker SET registered_at = $2
 WHERE worker_id = ANY($1::uuid[]) AND registered_at IS NULL
 """
-# An id that was merged stands for the one that the story goes on under.
+# An id that was merged stands for the one that the story goes on under. Said by the organisation
+# whose record the id was first made for, it stands for whoever that record belongs to now.
 WORKERS = """
-SELECT k.worker_id AS asked, w.worker_id, w.created_at, w.registered_at
-FROM vault.worker k JOIN vault.worker w ON w.worker_id = coalesce(k.merged_into, k.worker_id)
-WHERE k.worker_id = ANY($1::uuid[])
+SELECT k.asked, k.source, w.worker_id, w.created_at, w.registered_at, k.asked AS known_as
+FROM unnest($1::uuid[], $2::text[]) AS k (asked, source)
+JOIN vault.worker a ON a.worker_id = k.asked
+LEFT JOIN vault.source_record s ON s.source = k.source AND s.first_worker_id = k.asked
+JOIN vault.worker w ON w.worker_id = coalesce(s.worker_id, a.merged_into, a.worker_id)
 """
 WORKERS_OF_RECORDS = """
-SELECT s.record_index, w.worker_id, w.created_at, w.registered_at
+SELECT s.record_index, w.worker_id, w.created_at, w.registered_at,
+    coalesce(s.first_worker_id, s.worker_id) AS known_as
 FROM vault.source_record s JOIN vault.worker w USING (worker_id)
 WHERE s.source = ANY($1::text[]) AND s.record_index = ANY($2::bytea[])
 """
@@ -63,6 +67,9 @@ class KnownWorker:
     worker_id: UUID
     created_at: datetime
     registered: bool  # WorkerRegistered is on the log
+    # What the sender calls this worker. Merges don't change it, so two organisations whose records
+    # are one person's never hold the same id.
+    known_as: UUID
 
 
 class WorkerStore:
@@ -75,12 +82,16 @@ class WorkerStore:
         """Remember that these workers' registrations are on the log."""
         await self._pool.execute(REGISTERED, sorted(worker_ids, key=_NUMBER), at)
 
-    async def workers(self, ids: Iterable[UUID]) -> Mapping[UUID, KnownWorker]:
-        """Those of the workers that have a record here, as they are called now."""
-        wanted = list(ids)
-        known = {row["asked"]: _worker(row) for row in await self._pool.fetch(WORKERS, wanted)}
-        if missing := [worker_id for worker_id in wanted if worker_id not in known]:
-            known |= await self._adopted(missing)
+    async def workers(
+        self, asked: Iterable[tuple[UUID, str]]
+    ) -> Mapping[tuple[UUID, str], KnownWorker]:
+        """Those that have a record here, of ids and who says them, as they are called now."""
+        wanted = list(asked)
+        rows = await self._pool.fetch(WORKERS, [i for i, _ in wanted], [s for _, s in wanted])
+        known = {(row["asked"], row["source"]): _worker(row) for row in rows}
+        if missing := [key for key in wanted if key not in known]:
+            adopted = await self._adopted({worker_id for worker_id, _ in missing})
+            known |= {key: adopted[key[0]] for key in missing if key[0] in adopted}
         return known
 
     async def workers_of(self, records: Mapping[bytes, str]) -> Mapping[bytes, KnownWorker]:
@@ -110,13 +121,15 @@ class WorkerStore:
         times = [given[key] for key in ordered]
         await self._pool.execute(ADD_CONTACTS, indexes, sources, workers, times)
 
-    async def _adopted(self, ids: Sequence[UUID]) -> Mapping[UUID, KnownWorker]:
+    async def _adopted(self, ids: Collection[UUID]) -> Mapping[UUID, KnownWorker]:
         try:
-            rows = await self._pool.fetch(READ_WORKERS, ids)
+            rows = await self._pool.fetch(READ_WORKERS, list(ids))
         except asyncpg.UndefinedTableError:
             return {}
         found = {
-            row["worker_id"]: KnownWorker(row["worker_id"], row["registered_at"], True)
+            row["worker_id"]: KnownWorker(
+                row["worker_id"], row["registered_at"], True, row["worker_id"]
+            )
             for row in rows
             if row["registered_at"] is not None
         }
@@ -127,4 +140,5 @@ class WorkerStore:
 
 
 def _worker(row: asyncpg.Record) -> KnownWorker:
-    return KnownWorker(row["worker_id"], row["created_at"], row["registered_at"] is not None)
+    registered = row["registered_at"] is not None
+    return KnownWorker(row["worker_id"], row["created_at"], registered, row["known_as"])

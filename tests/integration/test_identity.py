@@ -160,3 +160,35 @@ async def test_nobody_parts_another_ones_record(world: World) -> None:
     assert (await world.hub.http.delete(path, headers=other)).status_code == 404
     college = await world.organization(COLLEGE)
     assert (await world.hub.http.delete(path, headers=college)).status_code == 403
+
+
+async def test_two_organisations_never_hold_one_persons_id(world: World) -> None:
+    ana, _, bo, _ = await joined(world)
+
+    again = await world.register(AGENCY, "a-1")
+    by_record = await world.result(AGENCY, source_record_id="a-1")
+    by_id = await world.result(AGENCY, worker_id=str(bo))
+    both = await world.result(AGENCY, source_record_id="a-1", worker_id=str(bo))
+    guessed = await world.result(AGENCY, source_record_id="a-1", worker_id=str(ana))
+
+    assert again["worker_id"] == str(bo)
+    for result in (by_record, by_id, both):
+        assert (result["status"], result["worker_id"]) == ("accepted", str(bo)), result
+    assert guessed["status"] == "invalid", "it would show that the two are one person"
+    told = str([again, by_record, by_id, both, guessed["errors"]])
+    assert str(ana) not in told
+
+
+async def test_who_was_parted_does_not_write_on_by_the_persons_id(world: World) -> None:
+    """The college's record was Ana's first, so the college calls her by the id she still has."""
+    ana, key, _, _ = await joined(world)
+    listed = (await world.hub.http.get("/v1/links", headers=key)).json()["links"]
+    (link,) = [x["link_id"] for x in listed if x["organization_id"] == COLLEGE]
+    answer = await world.hub.http.delete(f"/v1/links/{link}", headers=key)
+    assert answer.status_code == 200, answer.text
+    await world.ended(answer.json()["move_id"], key)
+
+    by_id = await world.send(COLLEGE, worker_id=str(ana))
+    await world.all_read()
+
+    assert by_id not in await world.facts(ana)
