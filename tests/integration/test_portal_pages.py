@@ -69,7 +69,9 @@ async def test_every_page_forbids_what_it_does_not_need(hub: Hub, rosa: UUID, pa
     assert " style=" not in answer.text
 
 
-@pytest.mark.parametrize("path", [*PERSONAL, "/me/sharing/aeec3fd7-f353-4f5c-9b6d-09a1969b8a33/stop"])
+@pytest.mark.parametrize(
+    "path", [*PERSONAL, "/me/sharing/aeec3fd7-f353-4f5c-9b6d-09a1969b8a33/stop"]
+)
 async def test_a_record_needs_a_log_in(hub: Hub, path: str) -> None:
     hub.http.cookies.set("tl_login", "made-up")
 
