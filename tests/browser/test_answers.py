@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from services.common.access import Role
 from services.common.kafka import Position
@@ -137,7 +137,7 @@ def test_yes_with_no_tick_is_told_on_top_and_beside_the_boxes(
     page.get_by_role("button", name="Yes, share").click()
 
     wrong = "Tick what they may see, or press No."
-    assert page.title().startswith("Error: Share your record")
+    expect(page).to_have_title(re.compile("^Error: Share your record"))
     assert page.evaluate("document.activeElement.className") == "error"
     link = page.get_by_role("alert").get_by_role("link", name=wrong)
     assert link.get_attribute("href") == "#" + str(

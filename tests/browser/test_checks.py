@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visitor
 
@@ -45,7 +45,7 @@ def test_axe_finds_nothing_before_signing_in_and_in_errors(visit: Visitor) -> No
         assert found.violations_count == 0, found.generate_report()
     visit.page.fill("#code", "wrong")
     visit.page.click("main button")
-    assert visit.page.title().startswith("Error:")
+    expect(visit.page).to_have_title(re.compile("^Error:"))
     found = Axe().run(visit.page)
     assert found.violations_count == 0, found.generate_report()
 
@@ -259,10 +259,10 @@ def test_pages_print_without_their_controls(rosa: Visitor) -> None:
     page = open_page(rosa, "/me")
     page.emulate_media(media="print")
 
-    assert page.locator("h1").is_visible()
-    assert page.locator(".fact").first.is_visible()
-    assert not page.locator(".second").is_visible()
-    assert not page.locator(".tools").is_visible()
+    expect(page.locator("h1")).to_be_visible()
+    expect(page.locator(".fact").first).to_be_visible()
+    expect(page.locator(".second")).not_to_be_visible()
+    expect(page.locator(".tools")).not_to_be_visible()
 
 
 LCP = """

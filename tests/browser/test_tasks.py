@@ -7,7 +7,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from services.common.access import Role
 from tests.browser import people
@@ -118,7 +118,7 @@ def test_no_keeps_sharing(visit: Visitor, sharer: UUID) -> None:
     page.get_by_role("link", name="Stop sharing Acme Foods").click()
     page.get_by_role("link", name="No, keep sharing").click()
 
-    assert page.get_by_role("region", name="Acme Foods").is_visible()
+    expect(page.get_by_role("region", name="Acme Foods")).to_be_visible()
 
 
 def test_yes_and_no_look_the_same(rosa: Visitor) -> None:
@@ -136,15 +136,15 @@ def test_every_task_works_without_javascript(browser: Browser, cast: Cast, share
     context = browser.new_context(java_script_enabled=False, viewport={"width": 360, "height": 740})
     visitor = Visitor(context, cast)
     page = visitor.sign_in(sharer)
-    assert page.get_by_role("heading", name="My story").is_visible()
+    expect(page.get_by_role("heading", name="My story")).to_be_visible()
     page.get_by_role("link", name="Who sees it").click()
     page.get_by_role("link", name="Stop sharing Acme Foods").click()
     page.get_by_role("button", name="Yes, stop").click()
-    assert page.get_by_role("status").is_visible()
+    expect(page.get_by_role("status")).to_be_visible()
     page.get_by_role("link", name="Español").click()
-    assert page.get_by_role("heading", name="Quién lo ve").is_visible()
+    expect(page.get_by_role("heading", name="Quién lo ve")).to_be_visible()
     page.get_by_role("button", name="Salir").click()
-    assert page.get_by_role("heading", name="Entrar").is_visible()
+    expect(page.get_by_role("heading", name="Entrar")).to_be_visible()
     context.close()
 
 
@@ -157,7 +157,7 @@ def test_after_signing_out_back_shows_nothing(rosa: Visitor) -> None:
         page.go_back()
         page.wait_for_load_state("networkidle")
         assert "Acme" not in page.content()
-        assert page.get_by_role("heading", name="Sign in").is_visible()
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
 def test_the_log_in_of_a_shared_phone_ends_with_the_browser_unless_ticked(rosa: Visitor) -> None:
@@ -180,7 +180,7 @@ def test_a_wrong_code_is_told_on_top_and_beside_the_field(visit: Visitor) -> Non
     page.fill("#code", "tl_wrong_code")
     page.click("main button")
 
-    assert page.title().startswith("Error: Sign in")
+    expect(page).to_have_title(re.compile("^Error: Sign in"))
     assert page.evaluate("document.activeElement.className") == "error"
     assert page.get_by_role("alert").get_by_role("link").get_attribute("href") == "#code"
     assert page.input_value("#code") == "tl_wrong_code"
@@ -201,15 +201,15 @@ def test_a_claim_code_works_once_and_the_key_after_it_for_good(visit: Visitor, c
     page.click("main button")
     key = page.inner_text(".key")
     page.get_by_role("link", name="Open my record").click()
-    assert page.get_by_role("heading", name="My story").is_visible()
+    expect(page.get_by_role("heading", name="My story")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
 
     page.fill("#code", worker["claim_code"])
     page.click("main button")
-    assert page.title().startswith("Error:")
+    expect(page).to_have_title(re.compile("^Error:"))
     page.fill("#code", key)
     page.click("main button")
-    assert page.get_by_role("heading", name="My story").is_visible()
+    expect(page.get_by_role("heading", name="My story")).to_be_visible()
 
 
 def test_the_demo_signs_in_with_one_click(visit: Visitor) -> None:
@@ -219,7 +219,7 @@ def test_the_demo_signs_in_with_one_click(visit: Visitor) -> None:
     people_shown.first.click()
 
     assert page.url.endswith("/me")
-    assert page.get_by_role("heading", name="My story").is_visible()
+    expect(page.get_by_role("heading", name="My story")).to_be_visible()
 
 
 def test_the_public_page_has_the_numbers_and_their_source(visit: Visitor) -> None:

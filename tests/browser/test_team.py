@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from services.common.access import Role
 from services.common.emit import Actor
@@ -207,7 +207,7 @@ def test_who_stops_sharing_is_gone_at_once(acme: Visitor, team: Team) -> None:
 
     page = acme.open("/team")
     assert "Uma Gone" not in page.inner_text("main")
-    assert page.get_by_role("heading", name="Team today").is_visible()
+    expect(page.get_by_role("heading", name="Team today")).to_be_visible()
 
 
 def test_another_employers_page_is_not_there(acme: Visitor, team: Team) -> None:
