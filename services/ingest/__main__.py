@@ -46,7 +46,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         state.writer = Writer(
             state.settings, state.pool, state.vault, state.keyring, own, work=work
         )
-        state.room = Room(own.room_bytes)
+        state.room = Room(own.room_bytes, own.room_bytes // 2)
         state.calls = Calls(CallStore(work), state.vault, own)
         try:
             async with (

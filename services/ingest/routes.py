@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -60,9 +61,9 @@ async def post_events(request: Request, who: Annotated[Principal, Depends(caller
     own: IngestSettings = state.ingest_settings
     kind = media_type(headers.get("content-type", ""))
     key = key_of(headers.get("idempotency-key"))
-    with state.room.taken(_size(headers, own.body_bytes)):
+    with state.room.taken(_size(headers, own.body_bytes), who.subject):
         encoding = headers.get("content-encoding", "")
-        body = inflated(await request.body(), encoding, own.body_bytes)
+        body = inflated(await _arrived(request, own), encoding, own.body_bytes)
         attributes = attributes_of(headers.items())
         events = posted(body, kind, Sender.of(who), own.max_events, attributes)
         told = state.ingest_limit.take(who.key_id, len(events.items), time.monotonic())
@@ -74,6 +75,17 @@ async def post_events(request: Request, who: Annotated[Principal, Depends(caller
     # Callers may compress from the next call on. Source: RFC 9110, 12.5.3.
     answer.headers.update({**told, "Accept-Encoding": ", ".join(ENCODINGS)})
     return answer
+
+
+async def _arrived(request: Request, own: IngestSettings) -> bytes:
+    """The body. Raises Problem 408 when it takes too long: it holds room that others need."""
+    seconds = own.body_time.total_seconds()
+    try:
+        async with asyncio.timeout(seconds):
+            return await request.body()
+    except TimeoutError:
+        detail = f"The body did not arrive in {seconds:.0f} s. Send fewer events in a call."
+        raise Problem(408, "too-slow", detail) from None
 
 
 def _size(headers: Mapping[str, str], most: int) -> int:

@@ -29,6 +29,7 @@ class IngestSettings(BaseSettings):
     # away with 429.
     queue_events: PositiveInt = 20_000
     room_bytes: PositiveInt = 64_000_000
+    body_time: timedelta = timedelta(seconds=60)  # for a body to arrive
     # Answers of calls with an Idempotency-Key, for each organisation.
     calls_kept: PositiveInt = 5_000
     call_kept_for: timedelta = timedelta(hours=24)

@@ -220,6 +220,21 @@ async def test_a_file_over_the_limit_is_refused_and_nothing_is_kept(
     assert list(app.state.import_folder.glob("*")) == []
 
 
+@pytest.mark.parametrize("path", ["/v1/imports", "/v1/imports/inspect"])
+async def test_a_sender_with_two_files_on_the_way_waits_with_the_third(hub: Hub, path: str) -> None:
+    key = await hub.key(Role.PROVIDER, "college")
+    room = hub.http._transport.app.app.app.state.import_room  # type: ignore[attr-defined]
+
+    with room.taken(1, "college"), room.taken(1, "college"):
+        answer = await hub.http.post(path, headers=key, files={"file": b"a\n1\n"})
+        other = await hub.key(Role.PROVIDER, "school")
+        theirs = await hub.http.post(path, headers=other, files={"file": b"a\n1\n"})
+
+    assert answer.status_code == 429, answer.text
+    assert answer.headers["retry-after"] == "1"
+    assert theirs.status_code != 429
+
+
 class Interrupted:
     """Hangs in its so-manieth call, as a process does that is about to be killed."""
 

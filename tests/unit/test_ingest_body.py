@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gzip
 import tracemalloc
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,6 +16,8 @@ import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import Request
+from starlette.types import Message
 
 from schemas.catalog import event_types
 from services.common.codec import encode
@@ -28,6 +31,8 @@ from services.ingest.cloud_events import Sender, attributes_of, plain_event
 from services.ingest.compression import inflated
 from services.ingest.drafts import ItemResult, Status
 from services.ingest.room import Room
+from services.ingest.routes import _arrived
+from services.ingest.settings import IngestSettings
 from tests.ingest_kit import sample
 
 SENDER = Sender("river-college", "/organizations/river-college")
@@ -364,11 +369,33 @@ def test_what_is_no_key_is_refused(header: str) -> None:
 
 
 def test_only_so_many_bytes_are_read_at_once() -> None:
-    room = Room(100)
-    with room.taken(60):
-        with pytest.raises(Overloaded), room.taken(41):
+    room = Room(100, 100)
+    with room.taken(60, "college"):
+        with pytest.raises(Overloaded), room.taken(41, "acme"):
             pass
-        with room.taken(40):
+        with room.taken(40, "acme"):
             pass
-    with room.taken(1_000):
+    with room.taken(1_000, "college"):
         pass
+
+
+def test_one_sender_leaves_room_for_others() -> None:
+    room = Room(100, 50)
+    with room.taken(30, "college"), room.taken(20, "college"):
+        with pytest.raises(Overloaded, match="yours"), room.taken(1, "college"):
+            pass
+        with room.taken(50, "acme"):
+            pass
+    with room.taken(60, "college"):
+        pass
+
+
+async def test_a_body_that_does_not_come_is_given_up() -> None:
+    async def never() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError("not reached")
+
+    request = Request({"type": "http", "headers": []}, never)
+    with pytest.raises(Problem) as refused:
+        await _arrived(request, IngestSettings(body_time=timedelta(milliseconds=10)))
+    assert refused.value.status == 408

@@ -13,6 +13,7 @@ from services.ingest.imports.routes import router
 from services.ingest.imports.runner import ImportRunner
 from services.ingest.imports.settings import ImportSettings
 from services.ingest.imports.taking import EventWriter
+from services.ingest.room import Room
 
 __all__ = ["body_bytes", "initialise", "router", "running"]
 
@@ -32,6 +33,7 @@ async def running(app: FastAPI, writer: EventWriter) -> AsyncIterator[None]:
     """The background task, while the service runs. An import that is cut off goes on next time."""
     settings = ImportSettings()
     app.state.import_settings = settings
+    app.state.import_room = Room(settings.max_uploads, max(1, settings.max_uploads // 4))
     app.state.import_folder = settings.folder(app.state.settings)
     runner = ImportRunner(
         app.state.pool, app.state.import_folder, writer, app.state.vault, settings

@@ -57,6 +57,18 @@ async def start(
     request: Request, principal: Caller, dry_run: Annotated[bool, Query()] = False
 ) -> JSONResponse:
     """Import a CSV file: parts `file`, `mapping` (a name, YAML or JSON), `lookup.<name>` files."""
+    with request.app.state.import_room.taken(1, principal.organization_id):
+        job = await _uploaded(request, principal, dry_run)
+    runner: ImportRunner = request.app.state.import_runner
+    runner.wake()
+    place = f"/v1/imports/{job.import_id}"
+    body = {"id": str(job.import_id), "state": "queued", "dry_run": dry_run, "self": place}
+    body |= {"bytes": job.bytes_total, "sha256": job.sha256}
+    return JSONResponse(body, status_code=202, headers={"Location": place})
+
+
+async def _uploaded(request: Request, principal: Principal, dry_run: bool) -> NewImport:
+    """Raises Problem 429 when too many of the organisation's imports wait."""
     organization_id = principal.organization_id
     settings: ImportSettings = request.app.state.import_settings
     store = ImportStore(request.app.state.pool)
@@ -67,13 +79,7 @@ async def start(
         text = await uploads.mapping_text(form)
         mapping = await asyncio.to_thread(parse_mapping, text)
         _refuse_foreign_types(principal, mapping)
-        job = await _keep(request, form, mapping, (principal, text.decode(), dry_run))
-    runner: ImportRunner = request.app.state.import_runner
-    runner.wake()
-    place = f"/v1/imports/{job.import_id}"
-    body = {"id": str(job.import_id), "state": "queued", "dry_run": dry_run, "self": place}
-    body |= {"bytes": job.bytes_total, "sha256": job.sha256}
-    return JSONResponse(body, status_code=202, headers={"Location": place})
+        return await _keep(request, form, mapping, (principal, text.decode(), dry_run))
 
 
 @router.post("/inspect", openapi_extra=_body(["file"], file=_FILE, mapping=_MAPPING, type=_TYPE))
@@ -82,8 +88,12 @@ async def inspect(request: Request, principal: Caller) -> dict[str, Any]:
 
     Nothing is kept. With a `mapping`, which column feeds which field, and what does not fit.
     """
+    with request.app.state.import_room.taken(1, principal.organization_id):
+        return await _inspected(request, principal)
+
+
+async def _inspected(request: Request, principal: Principal) -> dict[str, Any]:
     most = request.app.state.import_settings.max_file_bytes
-    _ = principal.organization_id
     async with request.form(**_FORM) as form:
         uploads.refuse_unknown_parts(form, ["file", "mapping", "type"])
         mapping = parse_mapping(await uploads.mapping_text(form)) if "mapping" in form else None

@@ -21,6 +21,9 @@ class ImportSettings(BaseSettings):
     dir: Path | None = None
     max_file_bytes: PositiveInt = 200_000_000
     max_open: PositiveInt = 50  # imports that wait or run, for one organisation
+    max_uploads: PositiveInt = (
+        8  # that arrive or are looked at now, in one process; each kept on disk
+    )
     max_rows: PositiveInt = 5_000_000  # of a file
     max_notes: PositiveInt = 100_000  # lines of one import's report; the counts go on
     max_refused_bytes: PositiveInt = 100_000_000  # of one import's refused rows; the report goes on
