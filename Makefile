@@ -17,7 +17,7 @@ run: sync ## Run the whole hub on this machine, demo region included, until Ctrl
 
 test: sync ## Run all tests: real Kafka, real PostgreSQL, real browser
 	@deploy/scripts/chromium.sh
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: sync ## Format, lint, types, direction of imports, generated files
 	@$(BIN)/ruff format --check --quiet .
