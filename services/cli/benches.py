@@ -33,7 +33,12 @@ def _folder(kind: str) -> Path:
 def listed() -> dict[str, str]:
     """Name -> description, read without importing the benchmarks."""
     files = sorted(_folder("bench").glob("bench_*.py"))
-    return {file.stem.removeprefix("bench_"): _description(file) for file in files}
+    return {_name(file): _description(file) for file in files}
+
+
+def _name(file: Path) -> str:
+    """`projection-scale` for `bench_projection_scale.py`."""
+    return file.stem.removeprefix("bench_").replace("_", "-")
 
 
 def listed_faults() -> dict[str, str]:
@@ -58,7 +63,7 @@ def run(name: str, scale: float) -> list[Figure]:
     if name not in known:
         raise NotFound(f"there is no benchmark {name!r}; there are {', '.join(known) or 'none'}")
     log.configure()  # to stderr, away from what is printed
-    module = importlib.import_module(f"tests.bench.bench_{name}")
+    module = importlib.import_module(f"tests.bench.bench_{name.replace('-', '_')}")
     figures: list[Figure] = asyncio.run(module.run(scale))
     return figures
 

@@ -22,8 +22,8 @@ from services.common.kafka import Position
 from services.common.postgres import open_pool
 from services.common.settings import Settings
 from services.common.setup import initialise
-from tests.bench.bench_projection import _hub, _servers
 from tests.bench.figure import Figure
+from tests.bench.servers import hub, servers
 from tests.processes import HubProcess, free_port, until
 
 DESCRIPTION: str = "Post to webhook received: p50, p95, p99 at 200 events/s"
@@ -40,8 +40,8 @@ async def run(scale: float) -> list[Figure]:
 
     Raises AssertionError when an update is missing, came in the wrong order or without consent.
     """
-    with _servers() as (bootstrap, database_url), tempfile.TemporaryDirectory() as folder:
-        async with _hub(bootstrap, database_url) as made:
+    with servers() as (bootstrap, database_url), tempfile.TemporaryDirectory() as folder:
+        async with hub(bootstrap, database_url) as made:
             settings = made.model_copy(update={"vault_dir": Path(folder) / "vault"})
             await initialise(settings)
             async with _processes(settings, Path(folder)) as url, _world(settings, url) as world:

@@ -18,8 +18,8 @@ from services.common.access import Role, issue_key
 from services.common.postgres import open_pool
 from services.common.settings import Settings
 from services.common.setup import initialise
-from tests.bench.bench_projection import _hub, _servers
 from tests.bench.figure import Figure
+from tests.bench.servers import hub, servers
 from tests.processes import HubProcess, free_port, until
 
 DESCRIPTION: str = "A CSV import: rows a second, and the memory of the process (scale 10: 1 M rows)"
@@ -157,9 +157,9 @@ async def run(scale: float) -> list[Figure]:
     Raises AssertionError when a row is not accepted, or is not on the log once.
     """
     rows, people = max(1_000, int(ROWS * scale)), max(100, int(PEOPLE * scale))
-    with _servers() as (bootstrap, database_url), tempfile.TemporaryDirectory() as temporary:
+    with servers() as (bootstrap, database_url), tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        async with _hub(bootstrap, database_url) as made:
+        async with hub(bootstrap, database_url) as made:
             settings = made.model_copy(update={"vault_dir": folder / "vault"})
             await initialise(settings)
             async with open_pool(settings, most=1) as pool:

@@ -26,8 +26,8 @@ from services.common.postgres import open_pool
 from services.common.settings import Settings
 from services.common.setup import initialise
 from tests.bench import ralph_lrs
-from tests.bench.bench_projection import _hub, _servers
 from tests.bench.figure import Figure
+from tests.bench.servers import hub, servers
 from tests.processes import HubProcess, free_port, until
 
 DESCRIPTION: str = "Events taken over HTTP, in batches of 500 and one by one, against Ralph"
@@ -131,8 +131,8 @@ async def run(scale: float) -> list[Figure]:
 
     Raises AssertionError when an event is refused, or the log does not hold what was accepted.
     """
-    with _servers() as (bootstrap, database_url), tempfile.TemporaryDirectory() as folder:
-        async with _hub(bootstrap, database_url) as made:
+    with servers() as (bootstrap, database_url), tempfile.TemporaryDirectory() as folder:
+        async with hub(bootstrap, database_url) as made:
             settings = made.model_copy(update={"vault_dir": Path(folder) / "vault"})
             await initialise(settings)
             async with (

@@ -1,43 +1,32 @@
-"""Projection of a region's events into all tables, against what is usually done."""
+"""Events into all tables of the read model, against what is usually done."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
 import statistics
-import sys
-import tempfile
-import time
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import asyncpg
-from confluent_kafka import Producer
-from pydantic import SecretStr
 
-from services.common.codec import encode, headers
-from services.common.kafka import create_topics
-from services.common.postgres import open_pool
 from services.common.settings import Settings
-from services.demo.region import records
-from services.launcher.kafka import LocalKafka
-from services.launcher.postgres import LocalPostgres
-from services.projections.__main__ import initialise
 from tests.bench.figure import Figure
+from tests.bench.one_table import Heard
+from tests.bench.projecting import Course, Model, check, project
+from tests.bench.servers import hub, measured, servers
+from tests.bench.world import WORKERS, World
+from tests.bench.world_log import publish
 
-DESCRIPTION: str = "Events projected into all tables, against an idle Faust agent and a plain loop"
+DESCRIPTION: str = "Events projected into all tables, against an idle Faust agent and a usual one"
 
 ROUNDS = 3
-EVENTS = 1_000_000
 IDLE_EVENTS = 100_000
-LOOP_EVENTS = 20_000
-_EVENTS_PER_WORKER = 31
-_TIMEOUT_S = 900
+USUAL_EVENTS = 20_000
+MOST_MB = 400
+GROWTH = 1.1  # flat is when the second half's peak is not more than this times the first half's
+STORY_AND_ONE = Model("tests.bench.one_table", (Heard,))
+
+Rates = Mapping[str, list[float]]
 
 
 async def run(scale: float) -> list[Figure]:
@@ -45,197 +34,102 @@ async def run(scale: float) -> list[Figure]:
 
     Raises AssertionError when the tables do not hold what was published.
     """
-    with _servers() as (bootstrap, database_url):
-        async with _hub(bootstrap, database_url) as settings:
-            published = await asyncio.to_thread(_publish, settings, int(EVENTS * scale))
-            return await _compare(settings, published)
+    world = World(max(1, round(WORKERS * scale)))
+    with servers() as (bootstrap, database_url):
+        async with hub(bootstrap, database_url) as settings:
+            await asyncio.to_thread(publish, settings, world)
+            return await _compare(settings, world)
 
 
-async def _compare(settings: Settings, published: Counter[str]) -> list[Figure]:
-    total = published.total()
-    loop: list[float] = []
-    idle: list[float] = []
-    ours: list[float] = []
+async def _compare(settings: Settings, world: World) -> list[Figure]:
+    courses: list[Course] = []
+
+    async def all_tables() -> float:
+        courses.append(await project(settings, world.events))
+        await check(settings, world)
+        return courses[-1].rate()
+
+    contestants: dict[str, Callable[[], Awaitable[float]]] = {
+        "faust.usual": lambda: _usual_agent(settings, min(USUAL_EVENTS, world.events // 2)),
+        "faust.idle": lambda: _idle_agent(settings, min(IDLE_EVENTS, world.events // 2)),
+        "projection.steady": all_tables,
+        "projection.story_and_one": lambda: _story_and_one(settings, world),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(ROUNDS):
-        loop.append(await _plain_loop(settings, min(LOOP_EVENTS, total)))
-        idle.append(await _idle_agent(settings, min(IDLE_EVENTS, total)))
-        ours.append(await _projections(settings, published))
-    return _figures(total, *(statistics.median(rates) for rates in (ours, idle, loop)))
+        for name, contestant in contestants.items():
+            rates[name].append(await contestant())
+    scale = {"events": world.events, "workers": world.workers, "rounds": ROUNDS}
+    return [*_speeds(rates, scale), *_memory(courses, scale)]
 
 
-def _figures(total: int, ours: float, idle: float, loop: float) -> list[Figure]:
-    scale = {"events": total, "rounds": ROUNDS}
+def _speeds(rates: Rates, scale: dict[str, Any]) -> list[Figure]:
+    median = {name: statistics.median(found) for name, found in rates.items()}
 
-    def against(name: str, other: float, aim: float) -> Figure:
+    def against(name: str, other: str, aim: float) -> Figure:
+        ratio = median[name] / median[other]
         return Figure(
-            name="projection.all_tables",
-            value=ours,
+            name=name,
+            value=median[name],
             unit="events/s",
-            against=name,
-            ratio=ours / other,
+            against=other,
+            ratio=ratio,
             aim=f">= {aim:g} x",
-            met=ours >= aim * other,
+            met=ratio >= aim,
             scale=scale,
         )
 
     return [
-        against("faust.idle", idle, 2),
-        against("loop.one_by_one", loop, 20),
-        Figure(name="faust.idle", value=idle, unit="events/s", scale=scale),
-        Figure(name="loop.one_by_one", value=loop, unit="events/s", scale=scale),
+        against("projection.steady", "faust.idle", 4),
+        against("projection.story_and_one", "faust.idle", 6),
+        against("projection.steady", "faust.usual", 25),
+        *(
+            Figure(name=name, value=median[name], unit="events/s", scale=scale)
+            for name in ("faust.idle", "faust.usual")
+        ),
     ]
 
 
-@contextmanager
-def _servers() -> Iterator[tuple[str, str]]:
-    given = os.environ.get("KAFKA_BOOTSTRAP"), os.environ.get("DATABASE_URL")
-    if given[0] and given[1]:
-        yield given[0], given[1]
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        kafka = LocalKafka(Path(folder) / "kafka")
-        postgres = LocalPostgres(Path(folder) / "postgres")
-        kafka.start()
-        postgres.start()
-        try:
-            yield kafka.bootstrap, postgres.url
-        finally:
-            postgres.stop()
-            kafka.stop()
-
-
-@asynccontextmanager
-async def _hub(bootstrap: str, database_url: str) -> AsyncIterator[Settings]:
-    """Topics and a database of the benchmark's own; the database is dropped afterwards."""
-    name = f"bench_{secrets.token_hex(4)}"
-    settings = Settings(
-        kafka_bootstrap=bootstrap,
-        database_url=SecretStr(with_database(database_url, name)),
-        topic_prefix=f"{name}.",
-    )
-    await create_topics(settings)
-    admin = await asyncpg.connect(database_url)
-    await admin.execute(f"CREATE DATABASE {name}")
-    try:
-        yield settings
-    finally:
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        await admin.close()
-
-
-def with_database(url: str, name: str) -> str:
-    """The same server's URL with another database in it."""
-    return urlsplit(url)._replace(path=f"/{name}").geturl()
-
-
-def _publish(settings: Settings, wanted: int) -> Counter[str]:
-    """Put the events of whole lives on the log. Returns how many there are of each type."""
-    producer = Producer(
-        {
-            "bootstrap.servers": settings.kafka_bootstrap,
-            "acks": "all",
-            "enable.idempotence": True,
-            "compression.type": "lz4",
-            "linger.ms": 20,
-            "partitioner": "murmur2",
-            "queue.buffering.max.messages": 200_000,
-        }
-    )
-    published: Counter[str] = Counter()
-    topic = settings.topic("stories")
-    for found in records(max(1, wanted // _EVENTS_PER_WORKER)):
-        kind, fields = found.event_type, found.fields
-        value, told = encode(kind, fields), headers(kind, fields)
-        while True:
-            try:
-                producer.produce(topic, value, key=found.key, headers=told)
-                break
-            except BufferError:
-                producer.poll(0.05)
-        published[kind.name] += 1
-    if producer.flush(120):
-        raise AssertionError("not every event reached the log")
-    return published
+def _memory(courses: list[Course], scale: dict[str, Any]) -> list[Figure]:
+    """The worst of all rounds."""
+    peak = max(course.peak_bytes for course in courses) / 1e6
+    growth = max(course.memory(0.5, 1) / course.memory(0, 0.5) for course in courses)
+    return [
+        Figure(
+            name="projection.memory",
+            value=peak,
+            unit="MB at the most",
+            aim=f"< {MOST_MB} MB",
+            met=peak < MOST_MB,
+            scale=scale,
+        ),
+        Figure(
+            name="projection.memory_growth",
+            value=growth,
+            unit="second half / first half",
+            aim=f"<= {GROWTH:g}",
+            met=growth <= GROWTH,
+            scale=scale,
+        ),
+    ]
 
 
 async def _idle_agent(settings: Settings, wanted: int) -> float:
     where = settings.kafka_bootstrap, settings.topic("stories")
-    return await _measured("tests.bench.idle_agent", *where, str(wanted))
+    return await measured("tests.bench.idle_agent", *where, str(wanted))
 
 
-async def _plain_loop(settings: Settings, wanted: int) -> float:
+async def _usual_agent(settings: Settings, wanted: int) -> float:
     where = settings.kafka_bootstrap, settings.topic("stories")
     url = settings.database_url.get_secret_value()
-    return await _measured("tests.bench.plain_loop", *where, str(wanted), url)
+    return await measured("tests.bench.usual_agent", *where, str(wanted), url)
 
 
-async def _measured(module: str, *arguments: str) -> float:
-    """Run a contestant in a process of its own; it prints its events per second."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, *arguments, stdout=asyncio.subprocess.PIPE
-    )
-    out, _ = await asyncio.wait_for(process.communicate(), _TIMEOUT_S)
-    return float(out.split()[-1])
-
-
-async def _projections(settings: Settings, published: Counter[str]) -> float:
-    """A fresh read model, one worker process, from its first commit to its last."""
-    async with open_pool(settings, most=2) as pool:
-        await pool.execute("DROP SCHEMA IF EXISTS read CASCADE")
-        await initialise(pool)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services.projections", env=_environment(settings)
-        )
-        try:
-            rate = await asyncio.wait_for(_steady(settings, published.total()), _TIMEOUT_S)
-        finally:
-            process.terminate()
-            await process.wait()
-        async with pool.acquire() as connection:
-            await _check(connection, published)
-    return rate
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    return os.environ | {
-        "KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-        "DATABASE_URL": settings.database_url.get_secret_value(),
-        "TOPIC_PREFIX": settings.topic_prefix,
-    }
-
-
-async def _steady(settings: Settings, total: int) -> float:
-    """Events per second between the first note of a moved position and the last."""
-    moved = asyncio.Event()
-    connection = await asyncpg.connect(settings.database_url.get_secret_value())
-    await connection.add_listener("positions", lambda *_: moved.set())
-    first, began, done = 0, 0.0, 0
-    while done < total:
-        await moved.wait()
-        moved.clear()
-        done = int(await connection.fetchval("SELECT sum(next_offset) FROM read.stream_position"))
-        if not first:
-            first, began = done, time.perf_counter()
-    rate = (total - first) / (time.perf_counter() - began)
+async def _story_and_one(settings: Settings, world: World) -> float:
+    course = await project(settings, world.events, STORY_AND_ONE)
+    connection: Any = await asyncpg.connect(settings.database_url.get_secret_value())
+    told = await connection.fetchval("SELECT sum(events_told) FROM read.heard")
     await connection.close()
-    return rate
-
-
-async def _check(connection: Any, published: Counter[str]) -> None:
-    """Compare counts over every table with what was published."""
-    counted = {
-        "SELECT count(*) FROM read.story": published.total(),
-        "SELECT count(*) FROM read.worker": published["WorkerRegistered"],
-        "SELECT sum(sessions) FROM read.training": published["TrainingProgressed"],
-        "SELECT count(completed_at) FROM read.training": published["TrainingCompleted"],
-        "SELECT sum(attempts) FROM read.assessment": published["AssessmentTaken"],
-        "SELECT sum(attestations) FROM read.skill": published["SkillAttested"],
-        "SELECT sum(promotions) FROM read.employment": published["Promoted"],
-        "SELECT count(ended_at) FROM read.employment": published["EmploymentEnded"],
-        "SELECT count(made_at) FROM read.promise": published["PromiseMade"],
-        "SELECT count(*) FROM read.support": published["SupportGiven"],
-    }
-    for query, wanted in counted.items():
-        found = await connection.fetchval(query) or 0
-        if found != wanted:
-            raise AssertionError(f"{query} gives {found}, published were {wanted}")
+    if told != world.stories - world.voided:
+        raise AssertionError(f"{told} events were counted, {world.stories - world.voided} came")
+    return course.rate()

@@ -21,8 +21,8 @@ from connectors.sdk.relay import ONE_TRY, Relay, Store, open_store
 from services.common.settings import Settings
 from services.common.setup import initialise
 from tests.bench.bench_ingest import WORKERS, Sender, _sender
-from tests.bench.bench_projection import _hub, _servers
 from tests.bench.figure import Figure
+from tests.bench.servers import hub, servers
 from tests.processes import until
 
 DESCRIPTION: str = "Events sent with the producer SDK: straight, and through an outbox"
@@ -69,8 +69,8 @@ async def run(scale: float) -> list[Figure]:
 
     Raises AssertionError when an event is refused, or the log does not hold each once.
     """
-    with _servers() as (bootstrap, database_url), tempfile.TemporaryDirectory() as folder:
-        async with _hub(bootstrap, database_url) as made:
+    with servers() as (bootstrap, database_url), tempfile.TemporaryDirectory() as folder:
+        async with hub(bootstrap, database_url) as made:
             settings = made.model_copy(update={"vault_dir": Path(folder) / "vault"})
             await initialise(settings)
             async with _sender(settings, Path(folder)) as sender:

@@ -18,8 +18,8 @@ import orjson
 
 from services.common.setup import initialise
 from tests.bench.bench_ingest import BATCH, BATCHES_AT_ONCE, WORKERS, Sender, _sender
-from tests.bench.bench_projection import _hub, _servers
 from tests.bench.figure import Figure
+from tests.bench.servers import hub, servers
 
 DESCRIPTION: str = "What sealing fields costs ingest: none, one, two and three of an event"
 
@@ -83,8 +83,8 @@ async def run(scale: float) -> list[Figure]:
     """
     events = max(BATCH * BATCHES_AT_ONCE, int(EVENTS * scale) // BATCH * BATCH)
     found: dict[str, list[Measured]] = {name: [] for name in _CONTESTANTS}
-    with _servers() as (bootstrap, database_url), tempfile.TemporaryDirectory() as folder:
-        async with _hub(bootstrap, database_url) as made:
+    with servers() as (bootstrap, database_url), tempfile.TemporaryDirectory() as folder:
+        async with hub(bootstrap, database_url) as made:
             settings = made.model_copy(update={"vault_dir": Path(folder) / "vault"})
             await initialise(settings)
             async with _sender(settings, Path(folder)) as sender:
