@@ -20,6 +20,8 @@ import httpx
 import hypothesis
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from asgi_lifespan import LifespanManager
 from pydantic import SecretStr
 
@@ -32,6 +34,8 @@ from services.common.setup import make_tables
 
 # Tests that are not about agreements need none. The hub's processes inherit this.
 os.environ.setdefault("INGEST_REQUIRE_AGREEMENT", "false")
+# Kafka starts often and never runs long here: Java's quick compiler alone costs less.
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 
 @pytest.fixture(scope="session")
@@ -174,7 +178,7 @@ async def empty_database_url(postgres_url: str) -> AsyncIterator[str]:
 @pytest.fixture
 async def settings(
     kafka_bootstrap: str, database_url: str, template: Template, tmp_path: Path
-) -> Settings:
+) -> AsyncIterator[Settings]:
     """Settings of a hub of the test's own, with topics and tables made."""
     made = Settings(
         kafka_bootstrap=kafka_bootstrap,
@@ -187,7 +191,18 @@ async def settings(
     )
     shutil.copytree(template.vault_dir, made.vault_dir)
     await create_topics(made)
-    return made
+    yield made
+    await _delete_topics(made)
+
+
+async def _delete_topics(settings: Settings) -> None:
+    """A broker is slower with each topic it holds. Ours may be gone: then so are they."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    with contextlib.suppress(KafkaError):
+        await admin.start()
+        names = [n for n in await admin.list_topics() if n.startswith(settings.topic_prefix)]
+        await admin.delete_topics(names)
+    await admin.close()
 
 
 @pytest.fixture

@@ -76,6 +76,7 @@ class VoidSeen:
     offset: int
     worker_id: UUID
     event_id: UUID
+    void_id: UUID
 
 
 @dataclass(slots=True)
@@ -120,7 +121,8 @@ def _sort_one(record: Record, found: Sorted) -> None:
         fields = decode(record.value).fields
         if fields["source"] == HUB:  # what a source takes back itself is told by its corrections
             target = UUID(bytes=fields["voided_event_id"])
-            found.voids.append(VoidSeen(record.offset, worker_id, target))
+            void_id = UUID(bytes=ids[:16])
+            found.voids.append(VoidSeen(record.offset, worker_id, target, void_id))
     elif event_type.category not in NEVER_SHARED:
         found.candidates.append(
             Candidate(record, UUID(bytes=ids[:16]), worker_id, event_type.name, event_type.category)

@@ -104,6 +104,8 @@ WITH added AS (
     JOIN delivery.connection c ON c.organization_id = g.recipient_id
         AND c.state IN ('ACTIVE', 'PAUSED') AND c.purpose = ANY (g.purposes)
         AND e.category = ANY (c.categories)
+    WHERE NOT EXISTS (SELECT FROM delivery.void v
+        WHERE v.worker_id = e.worker_id AND v.event_id = e.event_id)
     ORDER BY c.connection_id, e.event_id, e.log_offset
     ON CONFLICT (connection_id, event_id) DO NOTHING
     RETURNING connection_id, worker_id, recipient_id

@@ -19,7 +19,7 @@ from services.common.settings import Settings
 from services.delivery.handlers import sort
 from services.delivery.match_store import MatchStore
 from services.delivery.settings import DeliverySettings
-from services.delivery.withholding import postpone, withhold
+from services.delivery.withholding import postpone, remember, withhold
 
 log = get_logger("match")
 
@@ -48,6 +48,7 @@ class Matcher:
             await postpone(tx.connection, found.voids)
             await tx.view(found.grants, found.withdrawals)
             await postpone(tx.connection, found.voids)  # what was ordered just now
+            await remember(tx.connection, found.voids)
             traces = [("traceparent", t.encode()) for r in new if (t := r.traceparent)]
             with tracing.tracer.start_as_current_span(
                 "match", context=tracing.context_of(traces[:1])

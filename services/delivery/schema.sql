@@ -30,6 +30,15 @@ CREATE INDEX IF NOT EXISTS grant_view_worker ON delivery.grant_view (worker_id, 
 CREATE INDEX IF NOT EXISTS grant_view_recipient ON delivery.grant_view (recipient_id);
 CREATE INDEX IF NOT EXISTS grant_view_waiting ON delivery.grant_view (valid_from) WHERE NOT started;
 
+-- Events that the hub took out of a story: they are matched no more, however often they come.
+CREATE TABLE IF NOT EXISTS delivery.void (
+    worker_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    void_id uuid NOT NULL,
+    PRIMARY KEY (worker_id, event_id, void_id)
+);
+CREATE INDEX IF NOT EXISTS void_id ON delivery.void (void_id);
+
 CREATE TABLE IF NOT EXISTS delivery.connection (
     connection_id text PRIMARY KEY,
     organization_id text NOT NULL,

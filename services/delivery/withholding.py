@@ -22,6 +22,15 @@ LANES_OF = """
 SELECT FROM delivery_work.lane WHERE worker_id = ANY ($1)
 ORDER BY connection_id, worker_id FOR UPDATE
 """
+REMEMBER = """
+INSERT INTO delivery.void (worker_id, event_id, void_id)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) ON CONFLICT DO NOTHING
+"""
+# A void that is void itself; the hub says so after it.
+FORGET = """
+DELETE FROM delivery.void v USING unnest($1::uuid[], $2::uuid[]) AS f(worker_id, void_id)
+WHERE v.worker_id = f.worker_id AND v.void_id = f.void_id
+"""
 WITHHOLD = """
 WITH gone AS (
     UPDATE delivery_work.outbox o SET state = 'refused', reason = 'voided', value = NULL
@@ -45,6 +54,14 @@ async def postpone(connection: Connection, voids: Sequence[VoidSeen]) -> None:
     if voids:
         workers, offsets = [v.worker_id for v in voids], [v.offset for v in voids]
         await connection.execute(POSTPONE, workers, offsets)
+
+
+async def remember(connection: Connection, voids: Sequence[VoidSeen]) -> None:
+    """Match these no more, also when their source sends them again. Before the batch is matched."""
+    if voids:
+        workers, events = [v.worker_id for v in voids], [v.event_id for v in voids]
+        await connection.execute(REMEMBER, workers, events, [v.void_id for v in voids])
+        await connection.execute(FORGET, workers, events)
 
 
 async def withhold(connection: Connection, voids: Sequence[VoidSeen]) -> None:

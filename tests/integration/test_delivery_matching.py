@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from services.common.agent import LogSkipped, Record
+from services.common.emit import SYSTEM, about_worker, publish
+from services.common.ids import new_id
 from services.common.kafka import Position, partition_for
 from services.common.settings import Settings
 from services.common.setup import initialise
@@ -213,3 +217,37 @@ async def test_two_workers_share_the_partitions_and_one_takes_over(
         await until(lambda: came(acme, 8 * 30))
         await until(lambda: settled(parties.hub.pool))
     assert {subject: acme.ids(subject) for subject in sent} == sent
+
+
+async def test_what_was_taken_out_of_a_story_is_not_sent_when_it_comes_later_or_again(
+    parties: Parties, settings: Settings, acme: Inbox
+) -> None:
+    connection = await parties.connect(await parties.organization("acme"), acme.url)
+    ana, token = await parties.worker()
+    async with projecting(settings), delivering(settings):
+        await parties.grant(token, "acme")
+        wrong, right = new_id(), new_id()
+        await _voided(parties, settings, ana, wrong)
+        void, last = await _voided(parties, settings, ana, right)
+        await _voided(parties, settings, ana, void)
+        await _until_matched(parties, last)
+        for event_id in (wrong, wrong, right):
+            _, last = await parties.progressed(ana, 1, event_id=event_id)
+        await _until_matched(parties, last)
+        await until(lambda: settled(parties.hub.pool))
+    assert acme.ids() == [parties.message(connection, right)]
+
+
+async def _until_matched(parties: Parties, position: Position) -> None:
+    await until(lambda: matched(parties.hub.pool, position))
+
+
+async def _voided(
+    parties: Parties, settings: Settings, worker: UUID, event: UUID
+) -> tuple[UUID, Position]:
+    """The hub takes an event out of a person's story."""
+    void_id = new_id()
+    fields = {"voided_event_id": event.bytes, "dispute_id": None, "reason": "WRONG_PERSON"}
+    at = datetime.now(UTC)
+    void = about_worker("RecordVoided", void_id, worker, SYSTEM, at=at, **fields)
+    return void_id, await publish(parties.producer, settings, void)
