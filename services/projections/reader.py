@@ -20,6 +20,8 @@ from services.projections.settings import ProjectionsSettings
 
 # A fetch that finds nothing returns after this long, so that a stop is noticed.
 _IDLE_MS = 500
+# The consumer group that keeps the tables in use up with the log.
+GROUP = "projections"
 
 
 class PositionOutsideLog(RetryableError):
@@ -62,14 +64,33 @@ class LogReader(ConsumerRebalanceListener):  # type: ignore[misc]
             self._go_to(partition, positions[partition])
             self._consumer.resume(self._place(partition))
 
-    async def fetch(self) -> tuple[Records, Mapping[Partition, int]]:
+    def share(self) -> float:
+        """How much of the log is ours, 0 to 1."""
+        known = sum(map(len, self._partitions().values()))
+        return len(self.assigned()) / known if known else 0.0
+
+    async def ends(self) -> Mapping[Partition, int]:
+        """Where every partition of the log ends, also those of other members. Raises KafkaError."""
+        places = [
+            TopicPartition(topic, number)
+            for topic, numbers in self._partitions().items()
+            for number in numbers
+        ]
+        found = await self._consumer.end_offsets(places)
+        return {(self._names[place.topic], place.partition): end for place, end in found.items()}
+
+    def _partitions(self) -> Mapping[str, Collection[int]]:
+        return {topic: self._consumer.partitions_for_topic(topic) or () for topic in self._names}
+
+    async def fetch(self, most: int | None = None) -> tuple[Records, Mapping[Partition, int]]:
         """What has come since, and the position that each partition was at.
 
-        Call `went_on` with the new positions before fetching again.
-        Raises PositionOutsideLog, KafkaError.
+        most: records, when fewer than a whole batch are wanted. Call `went_on` with the new
+        positions before fetching again. Raises PositionOutsideLog, KafkaError.
         """
         try:
-            got = await self._consumer.getmany(timeout_ms=_IDLE_MS, max_records=self._batch_events)
+            most = most or self._batch_events
+            got = await self._consumer.getmany(timeout_ms=_IDLE_MS, max_records=most)
         except NoOffsetForPartitionError:
             return {}, {}  # the group has no offset for a new partition, before we have sought
         except OffsetOutOfRangeError as error:
@@ -108,11 +129,13 @@ class LogReader(ConsumerRebalanceListener):  # type: ignore[misc]
 
 
 @asynccontextmanager
-async def open_reader(settings: Settings, own: ProjectionsSettings) -> AsyncIterator[LogReader]:
-    """Join the group. Raises DependencyDown when Kafka does not answer."""
+async def open_reader(
+    settings: Settings, own: ProjectionsSettings, group: str = GROUP
+) -> AsyncIterator[LogReader]:
+    """Join the group, named without the topics' prefix. Raises DependencyDown when Kafka is away."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap,
-        group_id=f"{settings.topic_prefix}projections",
+        group_id=f"{settings.topic_prefix}{group}",
         group_instance_id=own.instance_id,
         # By topic, so that the stories and deliveries of a worker come to the same process.
         partition_assignment_strategy=(RangePartitionAssignor,),
