@@ -161,7 +161,9 @@ async def test_nothing_is_leased_while_a_withdrawal_is_being_written(
         assert len(await tx.lease({}, 10)) == 1
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(
+    "seed", [1, *(pytest.param(seed, marks=pytest.mark.faults_long) for seed in range(2, 9))]
+)
 async def test_nothing_is_received_after_a_withdrawal_returned(
     parties: Parties, settings: Settings, acme: Inbox, seed: int
 ) -> None:

@@ -23,7 +23,7 @@ def short_leases(environment: dict[str, str]) -> dict[str, str]:
     return {**environment, **quick, "DELIVERY_FIRST_RETRY": "PT0.1S"}
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [pytest.param(1, marks=pytest.mark.faults_long), 2])
 async def test_killed_midway_everything_arrives_in_order(
     parties: Parties,
     settings: Settings,

@@ -160,7 +160,9 @@ async def world(hub: Hub, settings: Settings, producer: AIOKafkaProducer) -> Asy
         yield await World(hub, settings, producer).ready()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.faults_long) for seed in range(1, 9))]
+)
 async def test_each_person_has_exactly_what_belongs_to_them(
     world: World, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
