@@ -415,6 +415,7 @@ class ErasureKeysDestroyed:
     supersedes = FieldRef("ErasureKeysDestroyed", "supersedes", "fixed", True, False)
     erasure_id = FieldRef("ErasureKeysDestroyed", "erasure_id", "fixed", False, False)
     keys = FieldRef("ErasureKeysDestroyed", "keys", "int", False, False)
+    categories = FieldRef("ErasureKeysDestroyed", "categories", "array", False, False)
 
 
 class ErasureRecipientNotified:

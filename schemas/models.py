@@ -270,10 +270,11 @@ class ErasureKeysDestroyed(StoryEvent):
     """The keys to what is sealed on the record were destroyed."""
 
     event_type: ClassVar[str] = "ErasureKeysDestroyed"
-    own_names: ClassVar[tuple[str, ...]] = ('erasure_id', 'keys')
+    own_names: ClassVar[tuple[str, ...]] = ('erasure_id', 'keys', 'categories')
     type: Literal["ErasureKeysDestroyed"] = "ErasureKeysDestroyed"
     erasure_id: UUID
     keys: Annotated[int, Field(ge=0, le=2147483647)]
+    categories: Annotated[list[Annotated[str, Field(pattern=r"^(identity|training|credential|skill|experience|support|promise|opportunity|employment|wage)$")]], Field(max_length=50)] = []
 
 
 class ErasureRecipientNotified(StoryEvent):
