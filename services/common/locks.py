@@ -22,3 +22,6 @@ class Lock(IntEnum):
     BEGIN_MOVE = 7_402_272
     ROTATE_MASTER_KEY = 7_402_273
     ASK_CONTACT = 7_402_274
+    # With the hash of a schema's name as its second key: batches share it, a replay holds it alone.
+    WRITE_READ_MODEL = 7_402_275
+    REBUILD = 7_402_276

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
+from services.common.kafka import Position
 from services.projections.copying import encode
 from services.projections.declaration import Stream
 from services.projections.events import ROW, Events
@@ -64,9 +65,15 @@ def make_batch(
     starts: Mapping[Partition, int],
     held: Set[bytes],
     layouts: Sequence[Layout],
+    dropped: Set[Position] = frozenset(),
+    passing: Set[str] = frozenset(),
 ) -> Batch:
-    """Decode and fold what was fetched from each partition after the position `starts`."""
-    intake = take_in(records, held)
+    """Decode and fold what was fetched from each partition after the position `starts`.
+
+    `held` are the owners that are parked, `dropped` the records that an operator let go of,
+    `passing` the event types that wait for nothing.
+    """
+    intake = take_in(records, held, dropped, passing)
     spans = []
     for partition, batch in records.items():
         stopped = intake.stopped.get(partition)

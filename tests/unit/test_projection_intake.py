@@ -14,6 +14,7 @@ from schemas.catalog import event_types
 from services.common.codec import FRAME_SIZE, decode
 from services.common.errors import DoesNotDecode
 from services.common.kafka import Position
+from services.projections.counting import Tally, record_hash, tally
 from services.projections.intake import Intake, Records, take_in
 from tests.projection_kit import NOON, FakeRecord, make, record
 
@@ -117,6 +118,63 @@ def test_a_record_that_is_not_what_it_claims_is_parked(change: Any, reason: str)
     assert taken(intake) == {1}
     assert waiting(intake) == [0]
     assert reason in intake.parked[0].reason
+
+
+@pytest.mark.parametrize("key", [None, b"", b"no worker"])
+@pytest.mark.parametrize("value", [None, b"", b"no frame", b"\x01\0\0\0\x01"])
+def test_what_names_nobody_and_has_no_frame_is_a_stray(
+    key: bytes | None, value: bytes | None
+) -> None:
+    intake = take_in(stories(FakeRecord(key, value, 0, []), job(CAI, 1)), frozenset())
+    assert (taken(intake), waiting(intake)) == ({1}, [])
+    assert intake.left_out.select("log_offset", "why").rows() == [(0, "stray")]
+
+
+def test_what_an_operator_dropped_holds_nobody() -> None:
+    found = [job(ANA, 0), job(ANA, 1), job(ANA, 2)]
+    found[1] = replace(found[1], value=found[1].value[:-1])
+
+    intake = take_in(stories(*found), frozenset(), {Position("stories", 0, 1)})
+
+    assert (taken(intake), waiting(intake)) == ({0, 2}, [])
+    assert intake.left_out.select("log_offset", "why").rows() == [(1, "dropped")]
+
+
+@given(st.lists(st.tuples(st.binary(max_size=40), st.integers(0, 2**40)), max_size=30), st.data())
+def test_the_sum_of_hashes_does_not_depend_on_batches_or_order(
+    given_: list[tuple[bytes, int]], data: st.DataObject
+) -> None:
+    found = [FakeRecord(None, value, offset, []) for value, offset in given_]
+    shuffled = data.draw(st.permutations(found))
+    cut = data.draw(st.integers(0, len(found)))
+    assert tally(shuffled[:cut]) + tally(shuffled[cut:]) == tally(found)
+
+
+def test_the_hash_of_a_record_is_xxh3_of_its_value_seeded_with_its_offset() -> None:
+    """As the reference implementation has it, so that a stored sum means the same for ever."""
+    assert record_hash(b"", 0) == 0x2D06800538D394C2
+    assert record_hash(b"", 1) != record_hash(b"", 0)
+    assert tally([FakeRecord(None, None, 0, [])]) == Tally(1, 0x2D06800538D394C2)
+
+
+def test_a_repeat_inside_a_batch_is_left_out_and_its_hash_known() -> None:
+    found = [job(ANA, 0), replace(job(ANA, 0), offset=1), job(BEN, 2)]
+
+    intake = take_in(stories(*found), frozenset())
+
+    assert taken(intake) == {0, 2}
+    assert intake.left_out.select("log_offset", "why", "owner").rows() == [(1, "repeat", ANA)]
+    assert intake.left_out["hash"].item() % 2**64 == record_hash(found[1].value, 1)
+    assert intake.tallies["stories", 0] == tally(found)
+
+
+def test_records_behind_an_unknown_schema_are_not_counted() -> None:
+    unknown = FakeRecord(ANA, b"\0\0\0\xff\xff" + b"new", 1, [])
+    found = [job(BEN, 0), unknown, job(BEN, 2)]
+
+    intake = take_in({("stories", 0): found}, frozenset())
+
+    assert intake.tallies["stories", 0] == tally(found[:1])
 
 
 @pytest.mark.parametrize(
