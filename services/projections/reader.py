@@ -132,7 +132,7 @@ class LogReader(ConsumerRebalanceListener):  # type: ignore[misc]
 async def open_reader(
     settings: Settings, own: ProjectionsSettings, group: str = GROUP
 ) -> AsyncIterator[LogReader]:
-    """Join the group, named without the topics' prefix. Raises DependencyDown when Kafka is away."""
+    """Join the group, named without its prefix. Raises DependencyDown when Kafka is away."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap,
         group_id=f"{settings.topic_prefix}{group}",
