@@ -1,4 +1,4 @@
-"""Events that take others out of a story again: voids, and a story that moved to another key.
+"""Events that take others out of a story again: voids, corrections, moves to another key, erasure.
 
 What counts follows from the set of a worker's events alone, so it may come in any order. The
 engine knows no event type; `projections.py` declares which these are.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -18,7 +19,10 @@ from schemas.fields import FieldRef
 from services.common.voids import Void, in_force
 from services.projections.events import ROW, Events
 
-VOID, MOVED = "void", "moved"  # why an event is set aside
+# Why an event is not part of its story. What is erased is kept nowhere, the rest is set aside.
+VOID, SUPERSEDED, MOVED, ERASED = "void", "superseded", "moved", "erased"
+# The field of the envelope that names the earlier event which an event replaces.
+SUPERSEDES = "supersedes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +30,21 @@ class Retractions:
     """voids: fields that name an event which no longer counts, if the same source said both.
     everyone: the source whose voids count for events of any source. moved: the field that names
     the worker whose story went to another key. staying: event types that stay with the old key.
+    erased: the field that lists the categories which are erased, all of them when it lists none.
+    kept: event types that an erasure leaves.
     """
 
     voids: tuple[FieldRef, ...]
     everyone: str
     moved: FieldRef
     staying: frozenset[str]
+    erased: FieldRef
+    kept: frozenset[str]
 
     @property
     def types(self) -> frozenset[str]:
         """The event types after which a story has to be folded again."""
-        return frozenset({self.moved.event, *(field.event for field in self.voids)})
+        return frozenset(field.event for field in (*self.voids, self.moved, self.erased))
 
 
 class StoredVoid(NamedTuple):
@@ -46,69 +54,139 @@ class StoredVoid(NamedTuple):
     event_id: bytes
     source: str
     void_event_id: bytes
+    why: str
+
+
+class Erasure(NamedTuple):
+    """An erasure of a whole record, or of what was recorded of some categories until then."""
+
+    worker_id: bytes
+    event_id: bytes
+    recorded_at: datetime
+    categories: frozenset[str]
+
+    def covers(self, category: str, recorded_at: datetime) -> bool:
+        told = category in self.categories and recorded_at <= self.recorded_at
+        return told or not self.categories
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Which workers have moved away, and which events are void."""
+    """Which workers have moved away, which events are void, and what is erased."""
 
-    moved: frozenset[bytes]
-    voids: Sequence[StoredVoid]
+    moved: frozenset[bytes] = frozenset()
+    voids: Sequence[StoredVoid] = ()
+    erasures: Sequence[Erasure] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.moved or self.voids)
+        return bool(self.moved or self.voids or self.erasures)
+
+    @property
+    def gone(self) -> frozenset[bytes]:
+        """The workers of whom everything is erased."""
+        return frozenset(erased.worker_id for erased in self.erasures if not erased.categories)
 
     def set_aside(self, log: pl.DataFrame, rules: Retractions) -> pl.DataFrame:
         """`_row` and `why` of the events that are not part of their worker's story."""
-        mine: dict[tuple[bytes, bytes], list[str]] = defaultdict(list)
+        voids: dict[tuple[bytes, bytes], list[StoredVoid]] = defaultdict(list)
         for void in self.voids:
-            mine[void.worker_id, void.event_id].append(void.source)
+            voids[void.worker_id, void.event_id].append(void)
         found = []
+        erased = dict(_erased_rows(self.erasures, log, rules)) if self.erasures else {}
         columns = log.select(ROW, "worker_id", "event_id", "event_type", "source")
         for row, worker, event, name, source in columns.iter_rows():
-            if worker in self.moved and name not in rules.staying:
+            if row in erased:
+                found.append((row, ERASED))
+            elif worker in self.moved and name not in rules.staying:
                 found.append((row, MOVED))
-            elif any(s in (source, rules.everyone) for s in mine.get((worker, event), ())):
-                found.append((row, VOID))
+            elif why := _void_by(voids.get((worker, event), ()), source, rules.everyone):
+                found.append((row, why))
         return pl.DataFrame(found, schema={ROW: log.schema[ROW], "why": pl.String}, orient="row")
 
 
-def workers_to_settle(events: Events, rules: Retractions) -> pl.Series:
+def workers_to_settle(events: Events, rules: Retractions) -> set[bytes]:
     """The workers of whom a batch says that something leaves their story."""
-    found = [
-        frame.get_column("worker_id").cast(pl.Binary)
-        for name, frame in events.by_type.items()
-        if name in rules.types
-    ]
-    return pl.concat(found).unique() if found else pl.Series("worker_id", [], pl.Binary)
+    found: set[bytes] = set()
+    for name, frame in events.by_type.items():
+        workers = frame.get_column("worker_id").cast(pl.Binary)
+        replaces = frame.get_column(SUPERSEDES)
+        if name in rules.types:
+            found.update(workers)
+        elif replaces.null_count() < frame.height:
+            found.update(workers.filter(replaces.is_not_null()))
+    return found
 
 
 def standing_in(events: Events, rules: Retractions) -> Standing:
-    """What all the events of some workers say together."""
+    """What all the events of some workers say together. What is erased says nothing."""
+    erasures = list(_erasures(events, rules))
+    if erasures:
+        erased = pl.Series([row for row, _ in _erased_rows(erasures, events.log, rules)])
+        rows = events.log.get_column(ROW)
+        events = events.only(rows.filter(~rows.is_in(erased.cast(rows.dtype).implode())))
     moved: set[bytes] = set()
     if (frame := events.by_type.get(rules.moved.event)) is not None:
         same = pl.col(rules.moved.name).cast(pl.Binary) == pl.col("worker_id").cast(pl.Binary)
         moved.update(frame.filter(same).get_column("worker_id"))
-    voids: list[StoredVoid] = []
+    voids: dict[tuple[bytes, bytes, bytes], StoredVoid] = {}
     for worker, said in _voids_by_worker(events, rules.voids).items():
-        voids += [
-            StoredVoid(worker, void.target, void.source, void.event_id)
-            for void in in_force(said, rules.everyone)
-        ]
-    return Standing(frozenset(moved), voids)
+        for void in in_force(said, rules.everyone):
+            why = SUPERSEDED if void.replaces else VOID
+            stored = StoredVoid(worker, void.target, void.source, void.event_id, why)
+            key = worker, void.target, void.event_id
+            if why == VOID or key not in voids:  # one event may say both of another
+                voids[key] = stored
+    return Standing(frozenset(moved), list(voids.values()), erasures)
+
+
+def _void_by(voids: Sequence[StoredVoid], source: str, everyone: str) -> str | None:
+    """Why an event of this source does not count, if it does not."""
+    why = {void.why for void in voids if void.source in (source, everyone)}
+    return VOID if VOID in why else next(iter(why), None)
+
+
+def _erasures(events: Events, rules: Retractions) -> Iterator[Erasure]:
+    if (frame := events.by_type.get(rules.erased.event)) is None:
+        return
+    columns = frame.select("worker_id", "event_id", "recorded_at", rules.erased.name)
+    for worker, event, at, categories in columns.iter_rows():
+        yield Erasure(worker, event, at, frozenset(categories))
+
+
+def _erased_rows(
+    erasures: Iterable[Erasure], log: pl.DataFrame, rules: Retractions
+) -> Iterator[tuple[int, str]]:
+    """`_row` and `why` of what is erased.
+
+    Who has parts erased keeps what takes other events out: else these would come back.
+    """
+    mine: dict[bytes, list[Erasure]] = defaultdict(list)
+    for erasure in erasures:
+        mine[erasure.worker_id].append(erasure)
+    concerned = log.filter(pl.col("worker_id").cast(pl.Binary).is_in(list(mine)))
+    columns = concerned.select(ROW, "worker_id", "event_type", "category", "recorded_at")
+    for row, worker, name, category, at in columns.iter_rows():
+        if name in rules.kept:
+            continue
+        covering = [e for e in mine[worker] if e.covers(category, at)]
+        if any(not e.categories or name not in rules.types for e in covering):
+            yield row, ERASED
 
 
 def _voids_by_worker(events: Events, fields: Iterable[FieldRef]) -> Mapping[bytes, list[Void]]:
     found: dict[bytes, list[Void]] = defaultdict(list)
-    for field in fields:
-        if (frame := events.by_type.get(field.event)) is None:
+    told = [(field.event, field.name, False) for field in fields]
+    told += [(name, SUPERSEDES, True) for name in events.by_type]
+    for name, field, replaces in told:
+        frame = events.by_type.get(name)
+        if frame is None or frame.get_column(field).null_count() == frame.height:
             continue
-        columns = frame.select("worker_id", "event_id", field.name, "source", "recorded_at")
+        columns = frame.select("worker_id", "event_id", field, "source", "recorded_at")
         for worker, event, target, source, at in columns.iter_rows():
             if target is not None:
-                found[worker].append(Void(event, target, source, at))
+                found[worker].append(Void(event, target, source, at, replaces))
     return found
 
 
-def ids(series: pl.Series) -> Iterator[UUID]:
-    return (UUID(bytes=value) for value in series)
+def ids(values: Iterable[bytes]) -> list[UUID]:
+    return [UUID(bytes=value) for value in values]

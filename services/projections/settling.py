@@ -1,56 +1,63 @@
 """The slow path: stories from which something leaves are folded again, without what left.
 
-It runs in the transaction of the event that caused it, for just those workers.
+It runs in the transaction of the event that caused it, for just those workers. A batch in which
+nothing leaves, about workers of whom nothing ever left, costs a look at a set and no statement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import polars as pl
 
 from services.common.codec import decode_columns, writer_of
 from services.common.postgres import Connection
-from services.projections.copying import encode
 from services.projections.declaration import STORIES
 from services.projections.events import ROW, Events, events_of
 from services.projections.layout import Layout
 from services.projections.retractions import (
+    ERASED,
     Retractions,
     Standing,
-    StoredVoid,
     ids,
     standing_in,
     workers_to_settle,
 )
+from services.projections.settled import Row, SettledTables
 
-_MARKED = "SELECT worker_id FROM {schema}.moved UNION SELECT worker_id FROM {schema}.void"
-_MOVED = "SELECT worker_id FROM {schema}.moved WHERE worker_id = ANY ($1)"
-_VOIDS = """
-SELECT worker_id, event_id, source, void_event_id FROM {schema}.void WHERE worker_id = ANY ($1)
-"""
-_COLUMNS = "worker_id, event_id, topic, partition, log_offset, schema_id, payload"
-# Told, voided or moved: everything the log says of these workers.
-_ALL = """
-SELECT {columns} FROM {schema}.story WHERE worker_id = ANY ($1)
-UNION ALL SELECT {columns} FROM {schema}.set_aside WHERE worker_id = ANY ($1)
-"""
-_FORGET = "DELETE FROM {schema}.{table} WHERE worker_id = ANY ($1)"
-_ADD_MOVED = "INSERT INTO {schema}.moved SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING"
-_ADD_VOIDS = """
-INSERT INTO {schema}.void (worker_id, event_id, source, void_event_id)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[])
-"""
-_SET_ASIDE = """
-INSERT INTO {schema}.set_aside SELECT * FROM set_aside_now ON CONFLICT DO NOTHING
-"""
+# Workers that are settled together: bounds what is held in memory at once.
+_TOGETHER = 1000
 
-CopyTo = Callable[[str, Collection[str], bytes, str | None], Awaitable[None]]
+Place = tuple[str, int, int]  # topic, partition, offset
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a batch of stories.
+
+    ordinary: the events that go the ordinary way. Of the others the rows of the log: `repeats` had
+    been kept before, `erased` are not kept, or not any more. gone: workers who were found erased.
+    """
+
+    ordinary: Events
+    repeats: pl.DataFrame
+    erased: pl.DataFrame
+    gone: Set[UUID] = frozenset()
+
+    def and_also(self, other: Settled) -> Settled:
+        """With what became of other events; none of them goes the ordinary way."""
+        return Settled(
+            self.ordinary,
+            pl.concat([self.repeats, other.repeats]),
+            pl.concat([self.erased, other.erased]),
+            self.gone | other.gone,
+        )
 
 
 class Settling:
-    """Keeps `story` and the tables free of what is void or has moved, on one connection."""
+    """Keeps `story` and the tables free of what is void, has moved or is erased."""
 
     def __init__(
         self,
@@ -58,129 +65,127 @@ class Settling:
         schema: str,
         rules: Retractions,
         layouts: Sequence[Layout],
-        copy: CopyTo,
+        copy: Callable[[str, Collection[str], bytes, str | None], Awaitable[None]],
+        feed: Callable[[Events], Awaitable[None]],
     ) -> None:
-        self._connection = connection
-        self._schema = schema
         self._rules = rules
-        self._layouts = layouts
-        self._copy = copy
-        # Workers with anything void or moved, so that a batch about others asks for nothing.
-        self._marked = pl.Series("worker_id", [], pl.Binary)
+        self._feed = feed
+        self._tables = SettledTables(connection, schema, [one.table for one in layouts], copy)
+        # Workers of whom anything is void, moved or erased, or was meant to be in a transaction
+        # that failed: a batch about others asks for nothing.
+        self._marked: set[bytes] = set()
 
     async def look(self) -> None:
-        """Learn of whom something is void or moved; to be called when partitions come.
+        """Learn of whom anything is set aside; to be called when partitions come.
 
         From then on nobody else writes of the workers of our partitions.
         """
-        rows = await self._connection.fetch(self._sql(_MARKED))
-        self._marked = pl.Series("worker_id", [row["worker_id"].bytes for row in rows], pl.Binary)
+        self._marked = await self._tables.marked()
 
     def staging_ddl(self) -> str:
-        return (
-            "CREATE TEMP TABLE IF NOT EXISTS set_aside_now"
-            f" (LIKE {self._schema}.set_aside) ON COMMIT DELETE ROWS;"
-        )
+        return self._tables.staging_ddl()
 
-    async def settle(self, events: Events) -> tuple[Events, Events | None]:
-        """What of a batch goes the ordinary way, and the stories to fold again, whose rows are
-        gone from the tables now.
+    async def settle(self, events: Events) -> Settled:
+        """Set aside or erase what does not count, and fold again the stories it leaves.
+
+        The events that are left go the ordinary way.
         """
-        workers = workers_to_settle(events, self._rules)
-        stored = await self._stored(events)
-        if workers.is_empty() and not stored:
-            return events, None
-        mine = _is_of(events, workers)
+        again = workers_to_settle(events, self._rules)
+        known = self._marked_in(events.log)
+        if not again and not known:
+            return _untouched(events)
+        standing = await self._tables.stored(known)
         rows = events.log.get_column(ROW)
-        others = events.only(rows.filter(~mine))
-        marked = others.log.filter(_is_of(others, self._marked))
-        aside = stored.set_aside(marked, self._rules)
-        await self._put_aside(others, aside)
-        if not aside.is_empty():
-            kept = others.log.get_column(ROW)
-            others = others.only(kept.filter(~kept.is_in(aside.get_column(ROW).implode())))
-        if workers.is_empty():
-            return others, None
-        return others, await self._again(list(ids(workers)), events.only(rows.filter(mine)))
+        settled = _untouched(events)
+        if again:
+            settled = _untouched(events.only(rows.filter(~_is_of(events.log, again))))
+        if standing:
+            settled = await self._without(settled.ordinary, standing)
+        for some in _groups(sorted(again)):
+            mine = events.only(rows.filter(_is_of(events.log, some)))
+            settled = settled.and_also(await self._again(some, mine))
+        return settled
 
-    async def _stored(self, events: Events) -> Standing:
-        """What is known of the batch's workers from before."""
-        if self._marked.is_empty():
-            return Standing(frozenset(), ())
-        named = events.log.get_column("worker_id").cast(pl.Binary)
-        workers = list(ids(named.filter(_is_of(events, self._marked)).unique()))
-        if not workers:
-            return Standing(frozenset(), ())
-        moved = await self._connection.fetch(self._sql(_MOVED), workers)
-        voids = await self._connection.fetch(self._sql(_VOIDS), workers)
-        return Standing(
-            frozenset(row["worker_id"].bytes for row in moved),
-            [
-                StoredVoid(r["worker_id"].bytes, r["event_id"].bytes, r["source"], r[3].bytes)
-                for r in voids
-            ],
-        )
+    async def gone(self, workers: Iterable[bytes]) -> set[UUID]:
+        """Those of these workers of whom everything is erased."""
+        known = self._marked.intersection(workers)
+        return set(await self._tables.gone(known)) if known else set()
 
-    async def _again(self, workers: Sequence[UUID], new: Events) -> Events:
-        """Take these workers' rows out of every table; what stays of their stories comes back."""
-        known = await self._connection.fetch(self._sql(_ALL, columns=_COLUMNS), workers)
-        whole = _decoded([*(tuple(row) for row in known), *_as_rows(new)])
+    def _marked_in(self, log: pl.DataFrame) -> set[bytes]:
+        if not self._marked:
+            return set()
+        return self._marked.intersection(log.get_column("worker_id").cast(pl.Binary).unique())
+
+    async def _without(self, events: Events, standing: Standing) -> Settled:
+        """The events of a batch without those that are known not to count."""
+        out = standing.set_aside(events.log, self._rules)
+        if out.is_empty():
+            return replace(_untouched(events), gone=set(ids(standing.gone)))
+        out_rows = events.log.join(out, on=ROW)
+        aside, erased = _parted(out_rows)
+        kept = await self._tables.set_aside(aside)
+        rows = events.log.get_column(ROW)
+        left = events.only(rows.filter(~rows.is_in(out.get_column(ROW).implode())))
+        repeats = aside.drop("why").filter(~_at(aside, kept))
+        return Settled(left, repeats, erased.drop("why"), set(ids(standing.gone)))
+
+    async def _again(self, workers: Sequence[bytes], new: Events) -> Settled:
+        """Fold these workers' stories again."""
+        self._marked.update(workers)
+        stored = await self._tables.take(ids(workers))
+        whole = _decoded([*stored, *_as_rows(new)])
         standing = standing_in(whole, self._rules)
-        marked = pl.Series("worker_id", [worker.bytes for worker in workers], pl.Binary)
-        self._marked = pl.concat([self._marked, marked]).unique()
-        aside = standing.set_aside(whole.log, self._rules)
-        tables = ("story", "set_aside", "void", *(layout.table for layout in self._layouts))
-        for table in tables:
-            await self._connection.execute(self._sql(_FORGET, table=table), workers)
-        await self._remember(standing)
-        await self._put_aside(whole, aside)
+        aside, erased = _parted(whole.log.join(standing.set_aside(whole.log, self._rules), on=ROW))
         rows = whole.log.get_column(ROW)
-        stays = whole.only(rows.filter(~rows.is_in(aside.get_column(ROW).implode())))
-        if stays.log.height:
-            log = encode(stays.log.drop(ROW))
-            await self._copy("story", stays.log_columns, log, self._schema)
-        return stays
-
-    async def _remember(self, standing: Standing) -> None:
-        moved = [UUID(bytes=worker) for worker in standing.moved]
-        await self._connection.execute(self._sql(_ADD_MOVED), moved)
-        columns = (
-            [UUID(bytes=void.worker_id) for void in standing.voids],
-            [UUID(bytes=void.event_id) for void in standing.voids],
-            [void.source for void in standing.voids],
-            [UUID(bytes=void.void_event_id) for void in standing.voids],
-        )
-        await self._connection.execute(self._sql(_ADD_VOIDS), *columns)
-
-    async def _put_aside(self, events: Events, aside: pl.DataFrame) -> None:
-        if aside.is_empty():
-            return
-        rows = events.log.join(aside, on=ROW, how="inner").drop(ROW)
-        await self._copy("set_aside_now", rows.columns, encode(rows), None)
-        await self._connection.execute(self._sql(_SET_ASIDE))
-        await self._connection.execute("TRUNCATE set_aside_now")
-
-    def _sql(self, statement: str, **names: str) -> str:
-        return statement.format(schema=self._schema, **names)
+        out = pl.concat([aside, erased]).get_column(ROW)
+        story = whole.only(rows.filter(~rows.is_in(out.implode())))
+        await self._tables.remember(standing)
+        await self._tables.put(story.log.drop(ROW), aside.drop(ROW))
+        if story.log.height:
+            await self._feed(story)
+        repeats = new.log.filter(~_at(new.log, set(_places(whole.log))))
+        nothing = new.only(rows.clear())
+        return Settled(nothing, repeats, erased.drop("why"), set(ids(standing.gone)))
 
 
-def _is_of(events: Events, workers: pl.Series) -> pl.Series:
-    return events.log.get_column("worker_id").cast(pl.Binary).is_in(workers.implode())
+def _untouched(events: Events) -> Settled:
+    nothing = events.log.clear()
+    return Settled(events, nothing, nothing)
 
 
-Row = tuple[bytes, bytes, str, int, int, int, bytes]  # as _COLUMNS
+def _groups(workers: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    for start in range(0, len(workers), _TOGETHER):
+        yield workers[start : start + _TOGETHER]
+
+
+def _is_of(log: pl.DataFrame, workers: Collection[bytes]) -> pl.Series:
+    named = pl.Series(list(workers), dtype=pl.Binary)
+    return log.get_column("worker_id").cast(pl.Binary).is_in(named.implode())
+
+
+def _parted(out: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What is set aside, and what is erased."""
+    is_erased = pl.col("why") == ERASED
+    return out.filter(~is_erased), out.filter(is_erased)
+
+
+def _places(log: pl.DataFrame) -> Iterator[Place]:
+    return log.select("topic", "partition", "log_offset").iter_rows()
+
+
+def _at(log: pl.DataFrame, places: Collection[Place]) -> pl.Series:
+    return pl.Series([place in places for place in _places(log)], dtype=pl.Boolean)
 
 
 def _as_rows(events: Events) -> Iterable[Row]:
-    return events.log.select(_COLUMNS.split(", ")).iter_rows()
+    return events.log.select(SettledTables.COLUMNS).iter_rows()
 
 
-def _decoded(found: Iterable[Sequence[object]]) -> Events:
+def _decoded(found: Iterable[Row]) -> Events:
     """Rows of logs as events, each once. Those that were stored before come first."""
     once: dict[tuple[bytes, bytes], Row] = {}
     for row in found:
-        worker, event = (v.bytes if isinstance(v, UUID) else v for v in row[:2])
-        once.setdefault((worker, event), (worker, event, *row[2:]))  # type: ignore[arg-type]
+        once.setdefault(row[:2], row)
     groups: dict[tuple[str, int], list[Row]] = {}
     for row in once.values():
         groups.setdefault((row[2], row[5]), []).append(row)

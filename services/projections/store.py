@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import io
-import json
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from uuid import UUID
 
 import asyncpg
+import polars as pl
 
-from services.common.errors import DependencyDown, RetryableError, TerminalError
+from services.common.errors import DependencyDown, TerminalError
 from services.common.postgres import AWAY, Connection, Pool, apply_sql
 from services.common.settings import Settings
-from services.projections.batch import Batch, Folded, Span, fold_events
+from services.projections.batch import Batch, Folded, fold_events
+from services.projections.bookkeeping import Basis, Bookkeeping
+from services.projections.bookkeeping import StalePosition as StalePosition
+from services.projections.counting import ERASED, REPEAT, Changes, left_out
 from services.projections.declaration import STORIES, STREAMS, Projection
-from services.projections.events import Events
-from services.projections.intake import Parked, Partition
+from services.projections.events import ROW, Events
+from services.projections.forgetting import forget
+from services.projections.intake import Partition
 from services.projections.layout import Layout, layout_of
 from services.projections.retractions import Retractions
 from services.projections.settling import Settling
@@ -44,62 +48,25 @@ _SESSION = {
 }
 _STAGED_BYTES = 1_000_000
 
-_ADVANCE = """
-WITH span AS (
-    SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[])
-        AS s (topic, partition, start, next_offset)
-), moved AS (
-    UPDATE {schema}.stream_position AS p
-    SET next_offset = s.next_offset, advanced_at = now()
-    FROM span AS s
-    WHERE p.topic = s.topic AND p.partition = s.partition AND p.next_offset = s.start
-    RETURNING p.topic, p.partition, p.next_offset
-)
-SELECT pg_notify('positions', topic || ':' || partition || ':' || next_offset) FROM moved
-"""
-
-_REMEMBER = """
-INSERT INTO {schema}.stream_position (topic, partition, next_offset)
-SELECT topic, partition, 0 FROM unnest($1::text[], $2::int[]) AS p (topic, partition)
-ON CONFLICT DO NOTHING
-"""
-
-_POSITIONS = """
-SELECT topic, partition, next_offset FROM {schema}.stream_position
-JOIN unnest($1::text[], $2::int[]) AS p (topic, partition) USING (topic, partition)
-"""
-
-_HELD = "SELECT DISTINCT owner FROM {schema}.parked WHERE owner IS NOT NULL"
-
-_PARK = """
-INSERT INTO {schema}.parked
-    (topic, partition, log_offset, owner, worker_id, reason, key, value, headers)
-VALUES ($1, $2, $3, $4, encode($5, 'hex')::uuid, $6, $7, $8, $9)
-"""
-
-
-class StalePosition(RetryableError):
-    """What a batch was made from has changed: a position, or who is parked. Nothing was written.
-
-    Another consumer owns the partition now, or an operator has replayed what was parked. Read the
-    positions again and go on from there.
-    """
-
 
 class ReadModelChanged(TerminalError):
     """The tables were made from another declaration and would hold something else now."""
 
+    def __init__(self, schema: str) -> None:
+        super().__init__(
+            f"the tables in {schema} were made from another declaration than this release's. "
+            "They stay as they are and go on being read. `throughline rebuild start` makes this "
+            "release's tables beside them, `throughline rebuild switch` puts these in their place"
+        )
+
 
 async def create(pool: Pool, schema: str, projections: Sequence[type[Projection]]) -> None:
-    """Create the tables that are missing. Raises ReadModelChanged."""
+    """Create the tables and views that are missing. Raises ReadModelChanged."""
     wanted = fingerprint(projections)
     if await pool.fetchval("SELECT to_regclass($1)", f"{schema}.declaration") is not None:
         made_from = await pool.fetchval(MADE_FROM.format(schema=schema))
         if made_from not in (None, wanted):
-            raise ReadModelChanged(
-                f"the tables in {schema} were made from another declaration; "
-                "`python -m services.projections rebuild` makes them again from the log"
-            )
+            raise ReadModelChanged(schema)
     await apply_sql(pool, schema_ddl(schema, projections))
     await pool.execute(REMEMBER_DECLARATION.format(schema=schema), wanted)
 
@@ -109,24 +76,19 @@ async def drop(pool: Pool, schema: str) -> None:
     await pool.execute(DROP.format(schema=schema))
 
 
-@dataclass(frozen=True, slots=True)
-class Basis:
-    """What batches are made from: the stored positions, and the owners that are parked."""
-
-    positions: Mapping[Partition, int]
-    held: Set[bytes]
-
-
 @asynccontextmanager
 async def open_store(
     settings: Settings,
     schema: str,
     projections: Sequence[type[Projection]],
     retractions: Retractions | None = None,
+    *,
+    tells: bool = True,
 ) -> AsyncIterator[ReadModelStore]:
     """A store with a connection of its own. Raises DependencyDown when PostgreSQL is away.
 
-    Without `retractions` nothing ever leaves a story again.
+    Without `retractions` nothing ever leaves a story again. `tells` is off for tables that nobody
+    waits for.
     """
     try:
         connection = await asyncpg.connect(
@@ -138,7 +100,7 @@ async def open_store(
     except AWAY as error:
         raise DependencyDown("PostgreSQL does not answer") from error
     try:
-        store = ReadModelStore(connection, schema, projections, retractions)
+        store = ReadModelStore(connection, schema, projections, retractions, tells=tells)
         await store.prepare()
         yield store
     finally:
@@ -155,19 +117,26 @@ class ReadModelStore:
         schema: str,
         projections: Sequence[type[Projection]],
         retractions: Retractions | None = None,
+        *,
+        tells: bool = True,
     ) -> None:
         self._connection = connection
         self._schema = schema
         self._layouts = {
             stream: [layout_of(p) for p in projections if p.stream is stream] for stream in STREAMS
         }
+        self._stories = self._layouts[STORIES]
         self._staged = Counter[str]()  # bytes copied to each staging table since it was emptied
+        self.books = Bookkeeping(connection, schema, self._copy, tells=tells)
+        self._fingerprint = fingerprint(projections)
         # Whether the last batch held repeats, so that the next one likely does, too.
         self._sees_repeats = False
         self._settling = None
         if retractions is not None:
-            stories = self._layouts[STORIES]
-            self._settling = Settling(connection, schema, retractions, stories, self._copy)
+            stories = self._stories
+            self._settling = Settling(
+                connection, schema, retractions, stories, self._copy, self._feed_again
+            )
 
     @property
     def layouts(self) -> Sequence[Layout]:
@@ -180,64 +149,74 @@ class ReadModelStore:
         ddl += [self._settling.staging_ddl()] if self._settling is not None else []
         await self._connection.execute("\n".join(ddl))
 
+    async def check(self) -> None:
+        """Raises ReadModelChanged when the tables are of another declaration."""
+        made_from = await self._connection.fetchval(MADE_FROM.format(schema=self._schema))
+        if made_from not in (None, self._fingerprint):
+            raise ReadModelChanged(self._schema)
+
     async def basis(self, partitions: Collection[Partition]) -> Basis:
-        """The stored positions of these partitions (0 where new), and who is parked."""
-        columns = [topic for topic, _ in partitions], [number for _, number in partitions]
-        await self._connection.execute(self._sql(_REMEMBER), *columns)
-        rows = await self._connection.fetch(self._sql(_POSITIONS), *columns)
-        held = await self._held()
+        """The stored positions of these partitions (0 where new), and who is parked.
+
+        Raises ReadModelChanged.
+        """
+        basis = await self.books.basis(partitions)
+        await self.check()
         if self._settling is not None:
             await self._settling.look()
-        return Basis({(r["topic"], r["partition"]): r["next_offset"] for r in rows}, held)
+        return basis
 
     async def apply(self, batch: Batch) -> None:
         """Write a batch: all of it, or nothing. Raises StalePosition, PostgresError."""
         async with self._connection.transaction():
-            await self._advance(batch.spans)
-            if await self._held() != batch.held:
-                raise StalePosition("records were parked or replayed meanwhile")
-            await self._park(batch.intake.parked)
+            await self.books.advance(batch)
+            changes = Changes()
+            await self.books.park(batch.intake.parked, changes)
+            found = [batch.intake.left_out]
+            gone = await self._gone(batch)
             for events in batch.intake.events:
-                await self._merge(events, batch.folded[events.stream])
+                found += await self._merge(events, batch.folded[events.stream], gone)
+            await self.books.leave_out(found, changes)
+            if gone:
+                await forget(self._connection, self._schema, gone, self.books, changes)
+            await self.books.count(changes)
 
-    async def _advance(self, spans: Sequence[Span]) -> None:
-        """Move the positions from the start of each span to its end, and tell who waits."""
-        columns = zip(*((s.topic, s.partition, s.start, s.end) for s in spans), strict=True)
-        moved = await self._connection.fetch(self._sql(_ADVANCE), *map(list, columns))
-        if len(moved) != len(spans):
-            raise StalePosition(f"{len(spans) - len(moved)} positions have been moved already")
+    async def _gone(self, batch: Batch) -> set[UUID]:
+        """Those of whom records were parked just now, and who have been erased."""
+        parked = [one.worker_id for one in batch.intake.parked if one.worker_id]
+        return await self._settling.gone(parked) if self._settling and parked else set()
 
-    async def _held(self) -> frozenset[bytes]:
-        rows = await self._connection.fetch(self._sql(_HELD))
-        return frozenset(row["owner"] for row in rows)
+    async def _merge(
+        self, events: Events, folded: Folded, gone: set[UUID]
+    ) -> Sequence[pl.DataFrame]:
+        """Add the events to their log; only those that are new to it feed the tables.
 
-    async def _park(self, parked: Sequence[Parked]) -> None:
-        if not parked:
-            return
-        rows = [
-            (
-                *(p.position.topic, p.position.partition, p.position.offset, p.owner, p.worker_id),
-                *(p.reason[:500], p.record.key, p.record.value),
-                json.dumps([(name, value.decode("latin-1")) for name, value in p.record.headers]),
-            )
-            for p in parked
-        ]
-        await self._connection.executemany(self._sql(_PARK), rows)
-
-    async def _merge(self, events: Events, folded: Folded) -> None:
-        """Add the events to their log; only those that are new to it feed the tables."""
+        Returns those that are kept nowhere, as rows of `left_out`, and adds to `gone` who was
+        erased.
+        """
+        out = []
         if self._settling is not None and events.stream is STORIES:
-            ordinary, again = await self._settling.settle(events)
-            if again is not None:
-                await self._feed(fold_events(again, self._layouts[STORIES]))
-            if ordinary is not events:
-                events, folded = ordinary, fold_events(ordinary, self._layouts[STORIES])
+            settled = await self._settling.settle(events)
+            out += [
+                left_out(settled.repeats, STORIES.owner, REPEAT),
+                left_out(settled.erased, STORIES.owner, ERASED),
+            ]
+            gone |= settled.gone
+            if settled.ordinary is not events:
+                events, folded = settled.ordinary, fold_events(settled.ordinary, self._stories)
                 if not events.log.height:
-                    return
+                    return out
         fresh = await self._add_to_log(events, folded.log)
         if fresh is not events:
             folded = fold_events(fresh, self._layouts[events.stream])
+            repeats = events.log.join(fresh.log, on=ROW, how="anti")
+            out.append(left_out(repeats, events.stream.owner, REPEAT))
         await self._feed(folded)
+        return out
+
+    async def _feed_again(self, events: Events) -> None:
+        """Fold stories whose rows are gone from the tables."""
+        await self._feed(fold_events(events, self._stories))
 
     async def _feed(self, folded: Folded) -> None:
         """Merge folded rows into the tables."""
