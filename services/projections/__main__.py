@@ -1,44 +1,56 @@
-"""Runs the projections worker: `python -m services.projections`.
-
-`python -m services.projections rebuild` makes the tables again, empty, before it.
-"""
+"""Runs the projections worker: `python -m services.projections`."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 
-from services.common.postgres import Pool, open_pool
+from services.common.log import get_logger
+from services.common.postgres import Pool, apply_schema
 from services.common.running import run_worker
 from services.common.settings import Settings
 from services.projections.projections import PROJECTIONS
+from services.projections.rebuild.keeper import Keeper
 from services.projections.settings import ProjectionsSettings
-from services.projections.store import create, drop
+from services.projections.store import ReadModelChanged, create
 from services.projections.worker import ProjectionsWorker
+
+log = get_logger("projections")
 
 
 async def initialise(pool: Pool) -> None:
-    """Create the tables of the read model where they are missing. Raises ReadModelChanged."""
-    await create(pool, ProjectionsSettings().read_schema, PROJECTIONS)
+    """Create the tables of the read model where they are missing.
+
+    Those of another declaration stay as they are, for they are read; a rebuild replaces them.
+    """
+    await apply_schema(pool, "services.projections")
+    try:
+        await create(pool, ProjectionsSettings().read_schema, PROJECTIONS)
+    except ReadModelChanged as error:
+        log.warning("the read model is to be rebuilt", why=str(error))
 
 
-async def rebuild() -> None:
-    """Drop the tables and their positions; running workers fill them again from the log."""
-    async with open_pool(Settings(), most=1) as pool:
-        await drop(pool, ProjectionsSettings().read_schema)
-        await initialise(pool)
+class Projections:
+    """What one process does: it keeps up with the log, and keeps a rebuild going."""
+
+    def __init__(self, settings: Settings) -> None:
+        own = ProjectionsSettings()
+        self._worker = ProjectionsWorker(settings, own, PROJECTIONS)
+        self._keeper = Keeper(settings, own)
+
+    def stop(self) -> None:
+        self._worker.stop()
+        self._keeper.stop()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._worker.run())
+            tasks.create_task(self._keeper.run())
 
 
 def run() -> None:
     """Work until SIGINT or SIGTERM; the batch under way is finished."""
-    run_worker(
-        "projections",
-        lambda settings: ProjectionsWorker(settings, ProjectionsSettings(), PROJECTIONS),
-    )
+    run_worker("projections", Projections)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["rebuild"]:
-        asyncio.run(rebuild())
-    else:
-        run()
+    run()

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
+import asyncpg
+
 from services.common.errors import TerminalError
 from services.common.postgres import Connection, Pool
 from services.projections.sql import MADE_FROM
@@ -157,10 +159,10 @@ async def note_step(
     return found
 
 
-def _step(found: Mapping[str, object] | None) -> Step | None:
+def _step(found: asyncpg.Record | None) -> Step | None:
     if found is None:
         return None
-    return Step(**{name: found[name] for name in Step.__slots__})  # type: ignore[arg-type]
+    return Step(**{name: found[name] for name in Step.__slots__})
 
 
 async def end_step(pool: Pool, step: Step, outcome: str, code: str | None, told: str) -> None:
