@@ -207,10 +207,12 @@ def _apply(projection: type[Projection], table: dict[tuple[Any, ...], Row], even
     )
     for column, merge in projection.columns.items():
         for field in merge.fields:
-            where = merge.where
             if field.event != name:
                 continue
-            if where and where.field.event == name and fields[where.field.name] != where.value:
+            if any(
+                where.field.event == name and fields[where.field.name] not in where.values
+                for where in merge.where
+            ):
                 continue
             row[column] = _merged(type(merge).__name__, row[column], fields[field.name])
 

@@ -16,12 +16,12 @@ FROM read.access_request WHERE worker_id = $1 AND request_id = $2 AND requested_
 _COUNTS = """
 SELECT (SELECT count(*) FROM read.training WHERE worker_id = $1) AS training,
        (SELECT count(*) FROM read.credential WHERE worker_id = $1) AS credential,
-       (SELECT count(*) FROM read.skill WHERE worker_id = $1) AS skill,
-       (SELECT count(*) FROM read.story WHERE worker_id = $1 AND category = 'experience')
-           AS experience,
+       (SELECT count(*) FROM read.skill_standing WHERE worker_id = $1) AS skill,
+       (SELECT count(*) FROM read.experience WHERE worker_id = $1) AS experience,
        (SELECT count(*) FROM read.support WHERE worker_id = $1) AS support,
        (SELECT count(*) FROM read.promise WHERE worker_id = $1) AS promise,
-       (SELECT count(*) FROM read.interview WHERE worker_id = $1) AS opportunity,
+       (SELECT count(*) FROM read.opportunity WHERE worker_id = $1)
+           + (SELECT count(*) FROM read.goal WHERE worker_id = $1) AS opportunity,
        (SELECT count(*) FROM read.employment WHERE worker_id = $1) AS employment,
        (SELECT count(*) FROM read.employment WHERE worker_id = $1 AND wage_amount IS NOT NULL)
            AS wage

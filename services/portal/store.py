@@ -92,7 +92,7 @@ ORDER BY started_at DESC LIMIT 10
 """
 _SKILLS = """
 SELECT skill_id, claimed_level, attested_level, attested_at, attestations, attested_by
-FROM read.skill WHERE worker_id = $1 ORDER BY skill_id LIMIT 100
+FROM read.skill_standing WHERE worker_id = $1 ORDER BY skill_id LIMIT 100
 """
 _SHARED_WITH = "SELECT DISTINCT worker_id FROM read.access_grant WHERE recipient_id = $1"
 # A result counts before a day of leaving: some who left still have one.

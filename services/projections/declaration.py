@@ -1,25 +1,64 @@
-"""The words a read model is declared with: `Key`, the merges, `Where`, and `Projection`.
+"""The words a read model is declared with: `Projection` and `Key`, and the merges of its columns.
 
-A column names the event fields that feed it and how two values become one. Every merge here is
-commutative and associative, so that any order, any batch size and any replay give the same table.
-A null never replaces a value, unless the merge is `Current`.
+A mistake is told when the module of the declaration is imported, with the projection, the column
+and the field it is about.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import ClassVar
 
-from schemas.catalog import EventType, event_types
+from schemas.catalog import event_types
 from schemas.fields import FieldRef
-from services.projections.types import BIGINT, BOOLEAN, TEXTS, ColumnType, type_of
+from services.projections.merges import (
+    Count,
+    Current,
+    Earliest,
+    Exists,
+    Greatest,
+    Latest,
+    Least,
+    Merge,
+    Sum,
+    Union,
+    Where,
+    field_of,
+)
+from services.projections.types import ColumnType, type_of
+
+__all__ = [
+    "DIRECTORY",
+    "STORIES",
+    "STREAMS",
+    "Count",
+    "Current",
+    "DeclarationError",
+    "Earliest",
+    "Exists",
+    "Greatest",
+    "Key",
+    "Latest",
+    "Least",
+    "Merge",
+    "Projection",
+    "Stream",
+    "Sum",
+    "Union",
+    "Where",
+    "declared_in",
+    "table_name",
+]
+
+# A name is at most 63 bytes long in PostgreSQL, and `_order` may be added to a column's.
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,55}")
 
 
 class DeclarationError(TypeError):
-    """A projection that cannot be built. Names the projection, the column and the field."""
+    """A table or view that cannot be built. Names it, its column and the field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +93,6 @@ DIRECTORY = Stream(
 STREAMS = (STORIES, DIRECTORY)
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Only events whose field has this value count: `Where(DisclosureAttempted.outcome, "FAILED")`.
-
-    It says nothing about events of other types.
-    """
-
-    field: FieldRef
-    value: str
-
-
 class Key:
     """The columns that name a row: event fields, by their own name or `column="field"`.
 
@@ -73,162 +101,6 @@ class Key:
 
     def __init__(self, *fields: str, **renamed: str) -> None:
         self.fields: Mapping[str, str] = {name: name for name in fields} | renamed
-
-
-class Merge:
-    """One column: the fields that feed it, and what is kept of them."""
-
-    #: How the merge combines: latest, earliest, greatest, least, sum, union, exists.
-    rule: ClassVar[str]
-
-    def __init__(self, *fields: FieldRef, where: Where | None = None) -> None:
-        self.fields = fields
-        self.where = where
-
-    def field_of(self, event: str) -> FieldRef | None:
-        """The field of this event type that feeds the column."""
-        return next((field for field in self.fields if field.event == event), None)
-
-    @property
-    def type(self) -> ColumnType:
-        return type_of(self.fields[0])
-
-    @property
-    def default(self) -> str | None:
-        """The SQL value of a row that no event has fed yet."""
-        return None
-
-    def check(self) -> None:
-        """Raises TypeError when the fields do not fit the merge."""
-        if not self.fields:
-            raise TypeError("no event feeds it")
-        if len({field.event for field in self.fields}) < len(self.fields):
-            raise TypeError("an event type feeds it twice")
-        types = {type_of(field).sql: str(field) for field in self.fields}
-        if len(types) > 1:
-            found = ", ".join(f"{field} is {sql}" for sql, field in types.items())
-            raise TypeError(f"fields of different types: {found}")
-        if self.where is not None:
-            self._check_where(self.where)
-
-    def _check_where(self, where: Where) -> None:
-        if self.field_of(where.field.event) is None:
-            raise TypeError(f"Where names {where.field}, but {where.field.event} does not feed it")
-        if type_of(where.field).sql != "text":
-            raise TypeError(f"Where names {where.field}, which is not a code")
-        avro_type = event_types()[where.field.event].fields[where.field.name].avro_type
-        if where.field.kind == "enum" and where.value not in avro_type["symbols"]:
-            raise TypeError(f"{where.field} is never {where.value!r}")
-
-
-class Latest(Merge):
-    """The value of the latest event (occurred, then recorded, then event id) that has one."""
-
-    rule = "latest"
-
-
-class Current(Latest):
-    """What the latest event says, also when it says nothing: here a null replaces a value."""
-
-
-class Earliest(Merge):
-    """The value of the earliest event that has one."""
-
-    rule = "earliest"
-
-
-class Greatest(Merge):
-    """The greatest value, whenever it came."""
-
-    rule = "greatest"
-
-    def check(self) -> None:
-        super().check()
-        if not self.type.is_ordered:
-            raise TypeError(f"{self.fields[0]} is {self.type.sql}, which has no greatest or least")
-
-
-class Least(Greatest):
-    """The least value, whenever it came."""
-
-    rule = "least"
-
-
-class Sum(Merge):
-    """All values added up. Whole numbers and decimals only: other sums depend on the order."""
-
-    rule = "sum"
-
-    @property
-    def type(self) -> ColumnType:
-        own = super().type
-        return BIGINT if own.polars.is_integer() else own
-
-    @property
-    def default(self) -> str | None:
-        return "0"
-
-    def check(self) -> None:
-        super().check()
-        if not super().type.adds_up:
-            raise TypeError(f"{self.fields[0]} is {super().type.sql}, which does not add up")
-
-
-class Union(Merge):
-    """Every value seen, once, sorted by their bytes. Takes codes and lists of codes."""
-
-    rule = "union"
-
-    @property
-    def type(self) -> ColumnType:
-        return TEXTS
-
-    @property
-    def default(self) -> str | None:
-        return "'{}'"
-
-    def check(self) -> None:
-        super().check()
-        if super().type.sql not in ("text", "text[]"):
-            raise TypeError(f"{self.fields[0]} is {super().type.sql}, only codes are collected")
-
-
-def _ids_of(events: tuple[type, ...]) -> tuple[FieldRef, ...]:
-    return tuple(FieldRef(event.__name__, "event_id", "fixed", False, False) for event in events)
-
-
-class Count(Merge):
-    """How many events of these types there were."""
-
-    rule = "sum"
-
-    def __init__(self, *events: type, where: Where | None = None) -> None:
-        super().__init__(*_ids_of(events), where=where)
-
-    @property
-    def type(self) -> ColumnType:
-        return BIGINT
-
-    @property
-    def default(self) -> str | None:
-        return "0"
-
-
-class Exists(Merge):
-    """Whether there was an event of these types."""
-
-    rule = "exists"
-
-    def __init__(self, *events: type, where: Where | None = None) -> None:
-        super().__init__(*_ids_of(events), where=where)
-
-    @property
-    def type(self) -> ColumnType:
-        return BOOLEAN
-
-    @property
-    def default(self) -> str | None:
-        return "false"
 
 
 class Projection:
@@ -247,18 +119,13 @@ class Projection:
     events: ClassVar[tuple[str, ...]]
 
     def __init_subclass__(cls) -> None:
-        cls.table = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
-        cls.columns = {name: m for name, m in vars(cls).items() if isinstance(m, Merge)}
-        for name, merge in cls.columns.items():
-            try:
-                merge.check()
-            except TypeError as error:
-                raise DeclarationError(f"{cls.__name__}.{name}: {error}") from error
+        cls.columns = dict(_columns_of(cls))
+        cls.table = table_name(cls.__name__)
         refs = [field for merge in cls.columns.values() for field in merge.fields]
         cls.events = tuple(sorted({field.event for field in refs}))
         cls.stream = _stream_of(cls.__name__, cls.events)
-        cls._check_key()
-        cls._check_indexes()
+        _check_key(cls)
+        _check_indexes(cls)
 
     @classmethod
     def key_field(cls, column: str, event: str) -> FieldRef:
@@ -270,46 +137,98 @@ class Projection:
     def key_type(cls, column: str) -> ColumnType:
         return type_of(cls.key_field(column, cls.events[0]))
 
-    @classmethod
-    def _check_key(cls) -> None:
-        if next(iter(cls.key.fields), None) != cls.stream.owner:
-            raise DeclarationError(f"{cls.__name__}.key: must begin with {cls.stream.owner}")
-        for column, field in cls.key.fields.items():
-            if column in cls.columns:
-                raise DeclarationError(f"{cls.__name__}.{column}: is a key, and has a merge too")
-            for event in cls.events:
-                _check_key_field(f"{cls.__name__}.{column}", event_types()[event], field)
-            kinds = {type_of(cls.key_field(column, event)).sql for event in cls.events}
-            if len(kinds) > 1 or kinds & {"bytea", "text[]", "double precision", "real"}:
-                raise DeclarationError(f"{cls.__name__}.{column}: {sorted(kinds)} is no key")
 
-    @classmethod
-    def _check_indexes(cls) -> None:
-        known = set(cls.key.fields) | set(cls.columns)
-        for column in (column for index in cls.indexes for column in index):
-            if column not in known:
-                raise DeclarationError(f"{cls.__name__}.indexes: there is no column {column}")
+def table_name(class_name: str) -> str:
+    """`PromiseCriterion` is the table `promise_criterion`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", class_name).lower()
 
 
-def _check_key_field(where: str, event: EventType, field: str) -> None:
-    if field not in event.fields:
-        raise DeclarationError(f"{where}: {event.name} has no field {field}")
-    if event.fields[field].sealed:
-        raise DeclarationError(f"{where}: {event.name}.{field} is sealed and names no row")
+def _columns_of(cls: type[Projection]) -> Iterator[tuple[str, Merge]]:
+    """The merges of a class by name, each checked against the schemas."""
+    found = {
+        name: value
+        for name, value in vars(cls).items()
+        if not name.startswith("__") and name not in ("key", "indexes")
+    }
+    if not found:
+        raise DeclarationError(f"{cls.__name__}: has no column")
+    for name, value in found.items():
+        where = f"{cls.__name__}.{name}"
+        if not isinstance(value, Merge):
+            raise DeclarationError(f"{where}: {value} has no merge, such as Latest({value})")
+        _check_name(where, name)
+        try:
+            value.check()
+        except TypeError as error:
+            raise DeclarationError(f"{where}: {error}") from error
+        yield name, value
+
+
+def _check_name(where: str, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise DeclarationError(f"{where}: is no name of a column: a-z, 0-9, _, at most 56 letters")
+    if name.endswith("_order"):
+        raise DeclarationError(f"{where}: names that end in _order belong to the engine")
+
+
+def _check_key(cls: type[Projection]) -> None:
+    name = cls.__name__
+    if not isinstance(getattr(cls, "key", None), Key):
+        raise DeclarationError(f"{name}.key: is missing, such as Key({cls.stream.owner!r})")
+    if next(iter(cls.key.fields), None) != cls.stream.owner:
+        raise DeclarationError(f"{name}.key: must begin with {cls.stream.owner}")
+    for column, field in cls.key.fields.items():
+        where = f"{name}.{column}"
+        _check_name(where, column)
+        if column in cls.columns:
+            raise DeclarationError(f"{where}: is a key, and has a merge too")
+        kinds = {_key_kind(where, event, field): event for event in cls.events}
+        if len(kinds) > 1:
+            found = ", ".join(f"{event}.{field} is {kind}" for kind, event in kinds.items())
+            raise DeclarationError(f"{where}: fields of different types: {found}")
+
+
+def _key_kind(where: str, event: str, field: str) -> str:
+    """The type of a key field. Raises DeclarationError when it cannot name a row."""
+    found = event_types()[event].fields.get(field)
+    if found is None:
+        raise DeclarationError(f"{where}: {event} has no field {field}")
+    if found.sealed:
+        raise DeclarationError(f"{where}: {event}.{field} is sealed and names no row")
+    kind = type_of(FieldRef(event, found.name, found.kind, found.nullable, found.sealed)).sql
+    if kind not in ("uuid", "text", "integer", "bigint", "date", "timestamptz"):
+        raise DeclarationError(f"{where}: {event}.{field} is {kind}, which names no row")
+    return kind
+
+
+def _check_indexes(cls: type[Projection]) -> None:
+    for column in (column for index in cls.indexes for column in index):
+        if column not in cls.columns and column not in cls.key.fields:
+            raise DeclarationError(f"{cls.__name__}.indexes: there is no column {column}")
+        fields = cls.columns[column].fields if column in cls.columns else ()
+        if sealed := next((f for f in fields if field_of(f).sealed), None):
+            raise DeclarationError(f"{cls.__name__}.indexes: {sealed} is sealed, none finds it")
 
 
 def _stream_of(projection: str, events: tuple[str, ...]) -> Stream:
     topics = {event: event_types()[event].topic for event in events}
     for stream in STREAMS:
-        if topics and set(topics.values()) <= set(stream.topics):
+        if set(topics.values()) <= set(stream.topics):
             return stream
     raise DeclarationError(f"{projection}: its events share no stream: {topics}")
 
 
 def declared_in(module: ModuleType) -> tuple[type[Projection], ...]:
-    """The projections of a module, in the order they are written down."""
-    return tuple(
+    """The projections of a module, in the order they are written down.
+
+    Raises DeclarationError when one says not what its rows are.
+    """
+    found = tuple(
         value
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, Projection) and value is not Projection
     )
+    for projection in found:
+        if not projection.__doc__:
+            raise DeclarationError(f"{projection.__name__}: has no docstring, say what a row is")
+    return found

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from inspect import cleandoc
 from pathlib import Path
 
 from schemas.catalog import event_types
-from services.projections.declaration import Count, Exists, Merge, Projection
+from services.projections.declaration import Count, Current, Exists, Merge, Projection
 from services.projections.layout import layout_of
-from services.projections.projections import PROJECTIONS
+from services.projections.projections import PROJECTIONS, VIEWS
+from services.projections.views import View
 
 PAGE = Path(__file__).parents[2] / "docs" / "read-model.md"
 
@@ -22,9 +24,11 @@ Generated from `services/projections/projections.py` by `python -m services.proj
 
 All tables are in the PostgreSQL schema `read`, written by `projections` alone. Each can be dropped
 and rebuilt from the log, and comes out the same: the merges are commutative and associative, and an
-event counts once however often it arrives. A null never replaces a value, except under `Current`.
-Names ending in `_at` are instants in UTC. Columns marked *sealed* hold bytes that only the worker's
-keys open. Columns named `…_order` belong to the engine: they say which event a value came from.
+event counts once however often it arrives. The latest event is the one that occurred last, then was
+recorded last, then has the greater id; of organisations, the one with the highest version. An empty
+value never replaces another, except where it says so. Names ending in `_at` are instants in UTC.
+Columns marked *sealed* hold bytes that only the worker's keys open. Each column named `…_order`
+belongs to the engine: it says which event a value came from.
 
 ## The log tables
 
@@ -60,24 +64,57 @@ again, in the transaction of the event that caused it; `RETRACTIONS` says which 
 """
 
 
+_VIEWS = """# Views
+
+What is true now, and sums over rows that can be taken back one by one. A view takes no time when an
+event comes, and reads one worker by index. `now()` becomes another moment where one is asked about.
+`event_of(x.column)` is the id of the event that the value comes from, `events_of(x)` those of all
+values of a row; both read the `…_order` columns. Views look with the rights of who asks.
+"""
+
+_RULES = {
+    "Latest": "the latest of",
+    "Current": "the latest of",
+    "Earliest": "the earliest of",
+    "Greatest": "the greatest of",
+    "Least": "the least of",
+    "Sum": "the sum of",
+    "Union": "each value, once, of",
+    "Count": "the number of",
+    "Exists": "whether there was",
+}
+# What the fields of the envelope tell of an event, before the event's own words.
+_ENVELOPE = {"occurred_at": "When", "source": "Who said it", "event_id": "Which event"}
+
+
 def page() -> str:
-    return "\n".join([_INTRO, *(_section(projection) for projection in PROJECTIONS)])
+    tables = [_section(projection) for projection in PROJECTIONS]
+    return "\n".join([_INTRO, *tables, _VIEWS, *map(_view_section, VIEWS)])
 
 
 def _section(projection: type[Projection]) -> str:
     layout = layout_of(projection)
-    lines = [f"## `{layout.table}`", "", (projection.__doc__ or "").strip(), ""]
-    lines += ["| column | type | is | of |", "|---|---|---|---|"]
+    lines = [f"## `{layout.table}`", "", cleandoc(projection.__doc__ or ""), ""]
+    lines += ["| column | type | holds | is |", "|---|---|---|---|"]
     lines += [
-        f"| `{name}` | {kind.sql} | key | {_key(projection, name)} |"
+        f"| `{name}` | {kind.sql} | {_key(projection, name)} | key |"
         for name, kind in layout.keys.items()
     ]
     lines += [
         f"| `{column.name}` | {column.type.sql}{_sealed(column.merge)} "
-        f"| {type(column.merge).__name__} | {', '.join(_sources(column.merge))} |"
+        f"| {_meaning(column.merge)} | {_rule(column.merge)} |"
         for column in layout.columns
     ]
+    if projection.indexes:
+        names = ", ".join(f"`{', '.join(index)}`" for index in projection.indexes)
+        lines += ["", f"Indexes beside the key: {names}."]
     return "\n".join([*lines, ""])
+
+
+def _view_section(view: type[View]) -> str:
+    lines = [f"## `{view.table}`", "", cleandoc(view.__doc__ or ""), ""]
+    lines += ["```sql", view.sql.strip(), "```", ""]
+    return "\n".join(lines)
 
 
 def _key(projection: type[Projection], name: str) -> str:
@@ -89,13 +126,33 @@ def _sealed(merge: Merge) -> str:
     return ", *sealed*" if any(field.sealed for field in merge.fields) else ""
 
 
+def _meaning(merge: Merge) -> str:
+    """The words of the schema for what a column holds."""
+    field = merge.fields[0]
+    event = event_types()[field.event]
+    if isinstance(merge, Count | Exists):
+        return event.doc
+    if field.name in _ENVELOPE:
+        return f"{_ENVELOPE[field.name]}: {event.doc}"
+    return event.fields[field.name].doc
+
+
+def _rule(merge: Merge) -> str:
+    rule = f"{_RULES[type(merge).__name__]} {', '.join(_sources(merge))}"
+    may_be_empty = isinstance(merge, Current) and any(field.nullable for field in merge.fields)
+    return f"{rule}, also when it is empty" if may_be_empty else rule
+
+
 def _sources(merge: Merge) -> Iterator[str]:
     for field in merge.fields:
         name = field.event if isinstance(merge, Count | Exists) else str(field)
-        if merge.where is not None and merge.where.field.event == field.event:
-            yield f"`{name}` where `{merge.where.field.name}` is `{merge.where.value}`"
-        else:
-            yield f"`{name}`"
+        yield " ".join([f"`{name}`", *_conditions(merge, field.event)])
+
+
+def _conditions(merge: Merge, event: str) -> Iterator[str]:
+    for number, where in enumerate(merge.conditions(event)):
+        values = " or ".join(f"`{value}`" for value in where.values)
+        yield f"{'and' if number else 'where'} `{where.field.name}` is {values}"
 
 
 def main() -> int:

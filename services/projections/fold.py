@@ -11,10 +11,10 @@ from functools import cache
 
 import polars as pl
 
-from services.projections.declaration import Count, Current, Exists
+from services.projections.declaration import Count, Current, Exists, Where
 from services.projections.events import ORDER
 from services.projections.layout import Column, Layout
-from services.projections.types import BYTES
+from services.projections.types import BYTES, type_of
 
 _AT = "_at"
 
@@ -94,10 +94,13 @@ def _value(column: Column, event: str) -> pl.Expr:
 
 
 def _condition(column: Column, event: str) -> pl.Expr | None:
-    where = column.merge.where
-    if where is None or where.field.event != event:
-        return None
-    return pl.col(where.field.name).cast(pl.String) == where.value
+    conditions = [_holds(where) for where in column.merge.conditions(event)]
+    return pl.all_horizontal(conditions) if conditions else None
+
+
+def _holds(where: Where) -> pl.Expr:
+    kind = type_of(where.field).polars
+    return pl.col(where.field.name).cast(kind).is_in(pl.Series(where.values, dtype=kind).implode())
 
 
 def _says(column: Column, event: str) -> pl.Expr:

@@ -8,10 +8,14 @@ Every name in it comes from the declaration or from a checked setting, never fro
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import inspect
+import re
+from collections import Counter
+from collections.abc import Collection
 
-from services.projections.declaration import Projection, Stream
+from services.projections.declaration import DeclarationError, Projection, Stream
 from services.projections.layout import Column, Layout, layout_of
+from services.projections.views import View, views_of
 
 # Room on each page for the next version of a row, so that an update touches no index.
 FILL_FACTOR = 80
@@ -40,7 +44,7 @@ CREATE TABLE IF NOT EXISTS {schema}.set_aside (
     LIKE {schema}.story, why text NOT NULL, PRIMARY KEY (worker_id, event_id)
 );
 COMMENT ON TABLE {schema}.set_aside IS
-    'Events on the log that are not part of the story: void, or of a story that moved.';
+    'Events on the log that are not part of the story: void, superseded, or of a story that moved.';
 CREATE INDEX IF NOT EXISTS set_aside_place ON {schema}.set_aside (topic, partition, log_offset);
 
 CREATE TABLE IF NOT EXISTS {schema}.void (
@@ -48,13 +52,26 @@ CREATE TABLE IF NOT EXISTS {schema}.void (
     event_id uuid NOT NULL,
     source text NOT NULL,
     void_event_id uuid NOT NULL,
+    why text NOT NULL,
     PRIMARY KEY (worker_id, event_id, void_event_id)
 );
 COMMENT ON TABLE {schema}.void IS
-    'Events that do not count, whether they are on the log yet or not, and who said so.';
+    'Events that do not count, whether they are on the log yet or not, who said so, and why:
+    void or superseded.';
 
 CREATE TABLE IF NOT EXISTS {schema}.moved (worker_id uuid PRIMARY KEY);
 COMMENT ON TABLE {schema}.moved IS 'Workers whose story goes on under another id.';
+
+CREATE TABLE IF NOT EXISTS {schema}.erased (
+    worker_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    categories text[] NOT NULL,
+    PRIMARY KEY (worker_id, event_id)
+);
+COMMENT ON TABLE {schema}.erased IS
+    'Workers of whom nothing is kept, or nothing of some categories that was recorded until then.
+    What comes of them later, or again, is left out.';
 
 CREATE TABLE IF NOT EXISTS {schema}.directory_event (
     organization_id text NOT NULL,
@@ -80,10 +97,45 @@ CREATE TABLE IF NOT EXISTS {schema}.stream_position (
     partition integer NOT NULL,
     next_offset bigint NOT NULL,
     advanced_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (topic, partition)
+    records bigint NOT NULL DEFAULT 0,
+    taken bigint NOT NULL DEFAULT 0,
+    taken_sum numeric(20) NOT NULL DEFAULT 0,
+    repeats bigint NOT NULL DEFAULT 0,
+    parked bigint NOT NULL DEFAULT 0,
+    erased bigint NOT NULL DEFAULT 0,
+    dropped bigint NOT NULL DEFAULT 0,
+    strays bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (topic, partition),
+    CHECK (records = taken + repeats + parked + erased + dropped + strays)
 ) WITH (fillfactor = 20);
 COMMENT ON TABLE {schema}.stream_position IS
-    'The tables hold every record before next_offset. Topics are named without their prefix.';
+    'The tables hold every record before next_offset, each counted once. taken_sum adds up the
+    hashes of what was taken, modulo 2^64. Topics are named without their prefix.';
+
+CREATE TABLE IF NOT EXISTS {schema}.left_out (
+    topic text NOT NULL,
+    partition integer NOT NULL,
+    log_offset bigint NOT NULL,
+    why text NOT NULL,
+    owner bytea,
+    event_id uuid,
+    hash bigint NOT NULL,
+    PRIMARY KEY (topic, partition, log_offset)
+);
+COMMENT ON TABLE {schema}.left_out IS
+    'Records before next_offset that are kept nowhere, and why: repeat, erased, dropped, stray.';
+CREATE INDEX IF NOT EXISTS left_out_owner ON {schema}.left_out (owner) WHERE owner IS NOT NULL;
+
+CREATE TABLE IF NOT EXISTS {schema}.verified (
+    topic text NOT NULL,
+    partition integer NOT NULL,
+    next_offset bigint NOT NULL,
+    differences bigint NOT NULL,
+    verified_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (topic, partition)
+);
+COMMENT ON TABLE {schema}.verified IS
+    'When these tables were last compared with the log, up to where, and what differed.';
 
 CREATE TABLE IF NOT EXISTS {schema}.parked (
     topic text NOT NULL,
@@ -103,6 +155,20 @@ COMMENT ON TABLE {schema}.parked IS
 CREATE INDEX IF NOT EXISTS parked_owner ON {schema}.parked (owner);
 CREATE INDEX IF NOT EXISTS parked_worker ON {schema}.parked (worker_id);
 
+-- What no log says: it outlasts a rebuild, and is backed up.
+CREATE SCHEMA IF NOT EXISTS vault;
+CREATE TABLE IF NOT EXISTS vault.dropped_record (
+    topic text NOT NULL,
+    partition integer NOT NULL,
+    log_offset bigint NOT NULL,
+    reason text NOT NULL,
+    dropped_by text NOT NULL,
+    dropped_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (topic, partition, log_offset)
+);
+COMMENT ON TABLE vault.dropped_record IS
+    'Records that can never be read, which an operator let go of. A rebuild leaves them out again.';
+
 CREATE TABLE IF NOT EXISTS {schema}.declaration (
     fingerprint text NOT NULL PRIMARY KEY,
     made_at timestamptz NOT NULL DEFAULT now()
@@ -111,12 +177,20 @@ COMMENT ON TABLE {schema}.declaration IS 'What the tables were made from.';
 """
 
 
-def schema_ddl(schema: str, projections: Iterable[type[Projection]]) -> str:
-    """All tables of the read model in one idempotent script."""
+def schema_ddl(schema: str, projections: Collection[type[Projection]]) -> str:
+    """All tables of the read model, and the views over them, in one idempotent script.
+
+    Raises DeclarationError when two of them have the same name.
+    """
     parts = [f"CREATE SCHEMA IF NOT EXISTS {schema};"]
     parts += [part.format(schema=schema) for part in (_LOGS, _BOOKKEEPING)]
     parts += [table_ddl(schema, layout_of(projection)) for projection in projections]
-    return "\n".join(parts)
+    parts += [view_ddl(schema, view) for view in views_of(projections)]
+    script = "\n".join(parts)
+    names = Counter(re.findall(rf"CREATE (?:TABLE IF NOT EXISTS|VIEW) {schema}\.([a-z_]+)", script))
+    if twice := [name for name, times in names.items() if times > 1]:
+        raise DeclarationError(f"{', '.join(twice)}: more than one table or view has this name")
+    return script
 
 
 MADE_FROM = "SELECT fingerprint FROM {schema}.declaration"
@@ -124,8 +198,8 @@ REMEMBER_DECLARATION = "INSERT INTO {schema}.declaration VALUES ($1) ON CONFLICT
 DROP = "DROP SCHEMA IF EXISTS {schema} CASCADE"
 
 
-def fingerprint(projections: Iterable[type[Projection]]) -> str:
-    """Changes when the tables of another declaration would hold something else."""
+def fingerprint(projections: Collection[type[Projection]]) -> str:
+    """Changes when the tables and views of another declaration would hold something else."""
     parts = []
     for layout in map(layout_of, projections):
         parts.append(f"{layout.table} {dict(layout.projection.key.fields)}")
@@ -134,7 +208,23 @@ def fingerprint(projections: Iterable[type[Projection]]) -> str:
             fields = ", ".join(map(str, declared.fields))
             kind = type(declared).__name__
             parts.append(f"{column.name} {column.type.sql} {kind} {fields} {declared.where}")
+    parts += [view.query("read") for view in views_of(projections)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def view_ddl(schema: str, view: type[View]) -> str:
+    """A view, made when it is not there. It looks with the rights of who asks, not of its owner."""
+    name = f"{schema}.{view.table}"
+    return (
+        f"DO $view$ BEGIN IF to_regclass('{name}') IS NULL THEN\n"
+        f"CREATE VIEW {name} WITH (security_invoker = true) AS\n{view.query(schema)};\n"
+        f"COMMENT ON VIEW {name} IS '{_title(view)}';\n"
+        "END IF; END $view$;"
+    )
+
+
+def _title(declared: type) -> str:
+    return inspect.cleandoc(declared.__doc__ or "").replace("'", "''")
 
 
 def table_ddl(schema: str, layout: Layout) -> str:
@@ -143,7 +233,6 @@ def table_ddl(schema: str, layout: Layout) -> str:
     columns += [_column_ddl(column) for column in layout.columns]
     columns += [f"{order} bytea" for order in sorted(layout.orders)]
     body = ",\n    ".join([*columns, f"PRIMARY KEY ({', '.join(layout.keys)})"])
-    title = (layout.projection.__doc__ or "").strip().replace("'", "''")
     indexes = [
         f"CREATE INDEX IF NOT EXISTS {layout.table}_{'_'.join(index)}"
         f" ON {schema}.{layout.table} ({', '.join(index)});"
@@ -154,7 +243,7 @@ def table_ddl(schema: str, layout: Layout) -> str:
             f"CREATE TABLE IF NOT EXISTS {schema}.{layout.table} (",
             f"    {body}",
             f") WITH (fillfactor = {FILL_FACTOR});",
-            f"COMMENT ON TABLE {schema}.{layout.table} IS '{title}';",
+            f"COMMENT ON TABLE {schema}.{layout.table} IS '{_title(layout.projection)}';",
             *indexes,
         ]
     )

@@ -137,7 +137,7 @@ async def check(settings: Settings, world: World) -> None:
         "SELECT sum(sessions) FROM read.training": counts["TrainingProgressed"],
         "SELECT count(completed_at) FROM read.training": counts["TrainingCompleted"],
         "SELECT sum(attempts) FROM read.assessment": counts["AssessmentTaken"],
-        "SELECT sum(attestations) FROM read.skill": counts["SkillAttested"],
+        "SELECT count(*) FROM read.attestation": counts["SkillAttested"],
         "SELECT sum(promotions) FROM read.employment": counts["Promoted"],
         "SELECT count(ended_at) FROM read.employment": counts["EmploymentEnded"],
         "SELECT count(made_at) FROM read.promise": counts["PromiseMade"],
