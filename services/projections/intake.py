@@ -15,7 +15,7 @@ import polars as pl
 from services.common.codec import FRAME_SIZE, schema_id_of, writer_of
 from services.common.errors import DoesNotDecode, UnknownSchema
 from services.common.kafka import Position
-from services.projections.columns import MAX_CODE_BYTES, Columns, Group, Record, read
+from services.projections.columns import MAX_CODE_BYTES, Columns, Group, Record, read_all
 from services.projections.counting import (
     DROPPED,
     NOTHING_LEFT_OUT,
@@ -79,7 +79,8 @@ def take_in(
         sorting = _Sorting(parked, faults, dropped, passing)
         for partition, batch in records.items():
             sorting.add(partition, batch)
-        columns = [(group.stream, read(group)) for group in sorting.groups.values()]
+        groups = sorting.groups.values()
+        columns = list(zip((group.stream for group in groups), read_all(groups), strict=True))
         found = {place: why for _, read_ in columns for place, why in read_.faults.items()}
         if not found:
             return _intake(records, sorting, list(_by_stream(columns)))
@@ -147,9 +148,11 @@ class _Sorting:
         for (partition, why), records in self._out.items():
             yield nameless(partition, records, why)
 
-    def add(self, partition: Partition, batch: Iterable[Record]) -> None:
+    def add(self, partition: Partition, batch: Sequence[Record]) -> None:
         topic, number = partition
         stream = stream_of(topic)
+        if self._add_plain(stream, partition, batch):
+            return
         for record in batch:
             if self._dropped and Position(topic, number, record.offset) in self._dropped:
                 self._leave_out(partition, record, DROPPED)
@@ -167,6 +170,28 @@ class _Sorting:
             else:
                 group.records.append(record)
                 group.partitions.append(number)
+
+    def _add_plain(self, stream: Stream, partition: Partition, batch: Sequence[Record]) -> bool:
+        """Take them all at once when nothing is special about any of them. False otherwise."""
+        if self._dropped or self._faults:
+            return False
+        keys = [record.key for record in batch]
+        if None in keys or not self._held.isdisjoint(keys):
+            return False
+        if not all(_names_owner(stream, key) for key in set(keys) if key is not None):
+            return False
+        frames = [(record.value or b"")[:FRAME_SIZE] for record in batch]
+        topic, number = partition
+        found = {frame: self.groups.get((topic, frame)) for frame in set(frames)}
+        try:
+            groups = {f: group or self._new_group(stream, topic, f) for f, group in found.items()}
+        except (DoesNotDecode, UnknownSchema):
+            return False
+        for record, frame in zip(batch, frames, strict=True):
+            group = groups[frame]
+            group.records.append(record)
+            group.partitions.append(number)
+        return True
 
     def _group_for(self, stream: Stream, partition: Partition, record: Record) -> Group:
         """Where the record belongs. Raises DoesNotDecode when it must wait, UnknownSchema."""
