@@ -123,7 +123,7 @@ class Settling:
             return replace(_untouched(events), gone=set(ids(standing.gone)))
         out_rows = events.log.join(out, on=ROW)
         aside, erased = _parted(out_rows)
-        kept = await self._tables.set_aside(aside)
+        kept = await self._tables.set_aside(aside.drop(ROW))
         rows = events.log.get_column(ROW)
         left = events.only(rows.filter(~rows.is_in(out.get_column(ROW).implode())))
         repeats = aside.drop("why").filter(~_at(aside, kept))
