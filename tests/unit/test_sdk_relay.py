@@ -8,11 +8,13 @@ import logging
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -249,6 +251,24 @@ async def test_a_turn_takes_what_fits_one_call(lms: Lms, hub: MemoryHub) -> None
         await relay.drain()
     assert hub.sent() == [str(n) for n in range(20)]
     assert all(len(json.dumps(call, separators=(",", ":"))) <= 1_100 for call in hub.calls)
+
+
+async def test_a_hub_too_slow_for_a_whole_batch_gets_smaller_ones(lms: Lms, hub: MemoryHub) -> None:
+    def slow(request: httpx.Request) -> httpx.Response | None:
+        if len(json.loads(request.content)["events"]) > 4:
+            raise httpx.ReadTimeout("no answer in time", request=request)
+        return None
+
+    hub.faults = [slow] * 1_000
+    lms.put(*(completed(n) for n in range(20)))
+    stop = asyncio.Event()
+    settings = replace(BUSY, limits=Limits(events=16))
+    async with relaying(lms, hub, settings) as (relay, _):
+        running = asyncio.create_task(relay.run(stop))
+        await until(_sent(hub, 20))
+        stop.set()
+        await running
+    assert hub.sent() == [str(n) for n in range(20)]
 
 
 async def test_only_what_was_sent_long_ago_is_purged(lms: Lms, hub: MemoryHub) -> None:

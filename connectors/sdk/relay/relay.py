@@ -73,13 +73,16 @@ class Relay:
         self._totals: Counter[str] = Counter()
         self._checked = False
         self._failed = 0
+        # Halved by a failure: a turn whose calls together last too long must not begin again as it
+        # was, time after time. One event is one call, which ends in time.
+        self._take = self._settings.limits.events
         self._purged_at_s: float | None = None
         self._reported_at_s = time.monotonic()
 
     async def turn(self) -> Turned:
         """Send one batch of what waits. Raises SendError and OutboxProblem, with nothing marked."""
         began_s = time.monotonic()
-        async with self._store.turn(self._settings.limits.events) as turn:
+        async with self._store.turn(self._take) as turn:
             if turn is None:
                 return Turned(ours=False)
             if not turn.waiting:
@@ -141,6 +144,7 @@ class Relay:
                 raise
             return asyncio.ensure_future(asyncio.sleep(self._after(error)))
         self._failed = 0
+        self._take = min(self._settings.limits.events, 2 * self._take)
         if not turned.ours:
             return asyncio.ensure_future(asyncio.sleep(_WHILE_ANOTHER_HAS_IT_S))
         if turned.done == 0:
@@ -150,6 +154,7 @@ class Relay:
     def _after(self, error: Exception) -> float:
         """How long to wait after this failure, in seconds."""
         self._failed += 1
+        self._take = max(1, self._take // 2)
         asked_s = getattr(error, "retry_after_s", None)
         wait_s = self._settings.retry.wait_s(self._failed, asked_s, random())  # noqa: S311
         severity = logging.ERROR if isinstance(error, NotAuthorised) else logging.WARNING
