@@ -19,6 +19,7 @@ from services.common.postgres import Connection
 from services.projections.batch import Batch
 from services.projections.copying import encode
 from services.projections.counting import Changes, tally
+from services.projections.declaration import STORIES
 from services.projections.intake import Parked, Partition
 
 # Table, columns, rows as binary COPY has them, schema.
@@ -40,9 +41,15 @@ WITH gate AS MATERIALIZED (
     WHERE p.topic = s.topic AND p.partition = s.partition AND p.next_offset = s.start
         AND p.tableoid = $8
     RETURNING p.topic, p.partition, p.next_offset
+), beside AS MATERIALIZED (
+    SELECT p.next_offset FROM {schema}.stream_position AS p
+    JOIN unnest($10::text[], $11::int[], $12::bigint[]) AS b (topic, partition, next_offset)
+        USING (topic, partition, next_offset)
+    FOR SHARE OF p
 )
 SELECT CASE WHEN $9 THEN
-    pg_notify('positions', topic || ':' || partition || ':' || next_offset)::text END
+    pg_notify('positions', topic || ':' || partition || ':' || next_offset)::text END,
+    (SELECT count(*) FROM beside) AS beside
 FROM moved
 """
 
@@ -113,6 +120,8 @@ class Bookkeeping:
         self._copy = copy
         self._tells = tells
         self._tables = 0
+        # The positions of our partitions as this process knows them.
+        self._seen: dict[Partition, int] = {}
 
     async def basis(self, partitions: Collection[Partition]) -> Basis:
         """The stored positions of these partitions (0 where new), and who is parked."""
@@ -122,8 +131,9 @@ class Bookkeeping:
         held = await self.held()
         dropped = await self._connection.fetch(_DROPPED)
         self._tables = next((row["tableoid"] for row in rows), 0)
+        self._seen = {(r["topic"], r["partition"]): r["next_offset"] for r in rows}
         return Basis(
-            {(r["topic"], r["partition"]): r["next_offset"] for r in rows},
+            dict(self._seen),
             held,
             frozenset(Position(*row) for row in dropped),
             self._tables,
@@ -143,14 +153,37 @@ class Bookkeeping:
             [tally.records for tally in tallies],
             [tally.hash_sum for tally in tallies],
         )
+        gate = Lock.WRITE_READ_MODEL.value, self._tables, self._tells
+        beside = self._beside(batch)
+        places = [topic for topic, _ in beside], [number for _, number in beside]
         moved = await self._connection.fetch(
-            self._sql(_ADVANCE), *columns, Lock.WRITE_READ_MODEL.value, self._tables, self._tells
+            self._sql(_ADVANCE), *columns, *gate, *places, list(beside.values())
         )
         if len(moved) != len(batch.spans):
             stale = len(batch.spans) - len(moved)
             raise StalePosition(f"{stale} positions have been moved already")
+        if moved and moved[0]["beside"] != len(beside):
+            raise StalePosition("another process has read of the same people")
         if await self.held() != batch.held:
             raise StalePosition("records were parked or replayed meanwhile")
+
+    def _beside(self, batch: Batch) -> dict[Partition, int]:
+        """Partitions of our own with the people of this batch that it holds nothing of.
+
+        A process that lost its partitions may wake up with records of one topic, after somebody
+        else has read of an erasure on the other.
+        """
+        spans = {(span.topic, span.partition) for span in batch.spans}
+        numbers = {number for topic, number in spans if topic in STORIES.topics}
+        return {
+            (topic, number): position
+            for (topic, number), position in self._seen.items()
+            if topic in STORIES.topics and number in numbers and (topic, number) not in spans
+        }
+
+    def committed(self, batch: Batch) -> None:
+        """To be called when the transaction of a batch has been committed."""
+        self._seen |= {(span.topic, span.partition): span.end for span in batch.spans}
 
     async def count(self, changes: Changes) -> None:
         if changes:
