@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from schemas.catalog import event_types
 from schemas.events import (
     AssessmentTaken,
     DisclosureAttempted,
+    DisclosureRecalled,
     EmploymentStarted,
     OrganizationRegistered,
+    PathwayPublished,
     ProgrammePublished,
     SkillAttested,
+    SkillClaimed,
     TrainingCompleted,
     TrainingExited,
     TrainingProgressed,
     WorkerRegistered,
 )
 from schemas.fields import FieldRef
-from services.projections import describe
+from services.projections import describe, projections
 from services.projections.declaration import (
     Count,
     DeclarationError,
+    Exists,
     Greatest,
     Key,
     Latest,
@@ -32,9 +40,16 @@ from services.projections.declaration import (
     Sum,
     Union,
     Where,
+    declared_in,
 )
 from services.projections.layout import layout_of
-from services.projections.projections import PROJECTIONS, Disclosure, Programme, Training
+from services.projections.projections import (
+    NO_TABLE,
+    PROJECTIONS,
+    Disclosure,
+    Programme,
+    Training,
+)
 from services.projections.sql import fingerprint, schema_ddl
 
 
@@ -100,7 +115,7 @@ WORKER = Key("worker_id")
         ),
         (
             lambda: declare(Key("worker_id", "score"), x=Count(AssessmentTaken)),
-            r"Wrong\.score: .*is no key",
+            r"Wrong\.score: AssessmentTaken\.score is double precision, which names no row",
         ),
         (
             lambda: declare(Key("enrolment_id"), x=Count(TrainingProgressed)),
@@ -116,7 +131,94 @@ WORKER = Key("worker_id")
         ),
         (
             lambda: declare(WORKER, x=Latest(FieldRef("TrainingExited", "x", "map", False, False))),
-            r"Wrong\.x: TrainingExited\.x is 'map', which no column can hold",
+            r"Wrong\.x: TrainingExited has no field x$",
+        ),
+        (
+            lambda: declare(WORKER, x=Latest(FieldRef("Exited", "reason", "enum", False, False))),
+            r"Wrong\.x: there is no event type Exited$",
+        ),
+        (
+            lambda: declare(
+                WORKER, x=Latest(FieldRef("TrainingExited", "reason", "string", False, False))
+            ),
+            r"Wrong\.x: TrainingExited\.reason is another type in the schema: run `make events`",
+        ),
+        (
+            lambda: declare(WORKER, x=Latest(TrainingExited)),  # type: ignore[arg-type]
+            r"Wrong\.x: TrainingExited is not a field of an event",
+        ),
+        (
+            lambda: declare(WORKER, x=Count(TrainingExited.reason)),  # type: ignore[arg-type]
+            r"Wrong\.x: TrainingExited\.reason is a field, Count takes event types",
+        ),
+        (
+            lambda: declare(WORKER, x=Exists(int)),
+            r"Wrong\.x: there is no event type int",
+        ),
+        (
+            lambda: declare(WORKER, x=TrainingExited.reason),  # type: ignore[arg-type]
+            r"Wrong\.x: TrainingExited\.reason has no merge, such as Latest\(TrainingExited\.reason\)",
+        ),
+        (
+            lambda: declare(WORKER, x=Count(TrainingExited, where=Where(TrainingExited.reason))),
+            r"Wrong\.x: Where names TrainingExited\.reason and no value of it",
+        ),
+        (
+            lambda: declare(
+                WORKER, x=Count(TrainingExited, where=Where(TrainingExited.day_known, "yes"))
+            ),
+            r"Wrong\.x: TrainingExited\.day_known is never 'yes'",
+        ),
+        (
+            lambda: declare(
+                WORKER, x=Count(TrainingExited, where=Where(TrainingExited.reason, True))
+            ),
+            r"Wrong\.x: TrainingExited\.reason is never True",
+        ),
+        (
+            lambda: declare(
+                WORKER, x=Count(TrainingExited, where=Where(TrainingExited.course_id, "a b"))
+            ),
+            r"Wrong\.x: TrainingExited\.course_id is never 'a b'",
+        ),
+        (
+            lambda: declare(
+                WORKER, x=Count(AssessmentTaken, where=Where(AssessmentTaken.score, "1"))
+            ),
+            r"Wrong\.x: Where names AssessmentTaken\.score, which is neither a code nor a yes or no",
+        ),
+        (
+            lambda: declare(
+                WORKER, x=Count(SkillAttested, where=Where(SkillAttested.evidence, "seen"))
+            ),
+            r"Wrong\.x: Where names SkillAttested\.evidence, which is neither",
+        ),
+        (lambda: declare(WORKER), r"Wrong: has no column"),
+        (
+            lambda: type("Wrong", (Projection,), {"x": Count(TrainingExited)}),
+            r"Wrong\.key: is missing, such as Key\('worker_id'\)",
+        ),
+        (
+            lambda: declare(WORKER, Total=Count(TrainingExited)),
+            r"Wrong\.Total: is no name of a column",
+        ),
+        (
+            lambda: declare(WORKER, result_order=Count(TrainingExited)),
+            r"Wrong\.result_order: names that end in _order belong to the engine",
+        ),
+        (
+            lambda: declare(Key("organization_id", "version", "name"), x=Count(PathwayPublished)),
+            r"Wrong\.name: PathwayPublished has no field name",
+        ),
+        (
+            lambda: declare(
+                Key("worker_id", row="enrolment_id"), x=Count(TrainingExited, SkillClaimed)
+            ),
+            r"Wrong\.row: SkillClaimed has no field enrolment_id",
+        ),
+        (
+            lambda: declare(Key("worker_id", "categories"), x=Count(DisclosureRecalled)),
+            r"Wrong\.categories: DisclosureRecalled\.categories is text\[\], which names no row",
         ),
     ],
 )
@@ -125,13 +227,58 @@ def test_what_cannot_be_built_is_named(wrong: Callable[[], object], says: str) -
         wrong()
 
 
-def test_an_index_needs_its_column() -> None:
-    with pytest.raises(DeclarationError, match=r"Wrong\.indexes: there is no column y"):
-        type(
-            "Wrong",
-            (Projection,),
-            {"key": WORKER, "x": Count(TrainingExited), "indexes": (("y",),)},
-        )
+@pytest.mark.parametrize(
+    ("index", "says"),
+    [
+        ("y", r"Wrong\.indexes: there is no column y"),
+        ("x", r"Wrong\.indexes: SkillAttested\.evidence is sealed, none finds it"),
+    ],
+)
+def test_an_index_needs_a_column_that_can_be_looked_up(index: str, says: str) -> None:
+    columns = {"x": Latest(SkillAttested.evidence), "indexes": ((index,),)}
+    with pytest.raises(DeclarationError, match=says):
+        type("Wrong", (Projection,), {"key": WORKER, **columns})
+
+
+def test_a_table_says_what_its_rows_are() -> None:
+    module = ModuleType("wrong")
+    module.Wrong = declare(WORKER, x=Count(TrainingExited))  # type: ignore[attr-defined]
+    with pytest.raises(DeclarationError, match="Wrong: has no docstring"):
+        declared_in(module)
+
+
+def test_no_table_is_called_as_one_of_the_engine() -> None:
+    parked = type("Parked", (Projection,), {"key": WORKER, "x": Count(TrainingExited)})
+    with pytest.raises(DeclarationError, match="parked: more than one table or view"):
+        schema_ddl("read", [parked])
+
+
+def test_every_event_type_feeds_a_table_or_there_is_a_reason() -> None:
+    fed = {event for projection in PROJECTIONS for event in projection.events}
+    assert set(event_types()) - fed == set(NO_TABLE)
+    assert not fed & set(NO_TABLE)
+
+
+def test_the_engine_knows_no_event_type() -> None:
+    engine = Path(projections.__file__).parent
+    names = re.compile(r"\b(" + "|".join(event_types()) + r")\b")
+    found = {
+        (path.name, name)
+        for path in engine.rglob("*.py")
+        if path.name != "projections.py"
+        for name in names.findall(path.read_text())
+    }
+    assert found == set()
+
+
+def test_a_column_counts_what_its_conditions_let_through_for_each_event_type() -> None:
+    known = Where(TrainingExited.day_known, True)
+    why = Where(TrainingExited.reason, "WITHDREW", "NO_SHOW")
+    passed = Where(TrainingCompleted.result, "PASSED")
+    merge = Count(TrainingExited, TrainingCompleted, where=(known, why, passed))
+    assert declare(WORKER, x=merge).columns["x"].conditions("TrainingExited") == (known, why)
+    assert merge.conditions("TrainingCompleted") == (passed,)
+    assert Count(TrainingExited, where=known).conditions("TrainingCompleted") == ()
 
 
 def test_columns_that_follow_the_same_event_share_an_order() -> None:
