@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+
+import polars as pl
 
 from services.common.kafka import Position
 from services.projections.copying import encode
-from services.projections.declaration import Stream
+from services.projections.declaration import STORIES
 from services.projections.events import ROW, Events
 from services.projections.fold import fold
 from services.projections.intake import Intake, Partition, Records, take_in
 from services.projections.layout import Layout
+from services.projections.retractions import Retractions, workers_to_settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +42,14 @@ class Folded:
 class Batch:
     """Everything that one transaction writes.
 
-    `folded` is made as if no event had been seen before; when one has, fold the others again.
+    `folded` belongs to the events of the intake, in turn. It is made as if no event had been seen
+    before; when one has, fold the others again.
     `held` are the owners that were parked when the batch was made.
     """
 
     spans: Sequence[Span]
     intake: Intake
-    folded: Mapping[Stream, Folded]
+    folded: Sequence[Folded]
     held: Set[bytes]
 
     @property
@@ -57,7 +61,9 @@ def fold_events(events: Events, layouts: Sequence[Layout]) -> Folded:
     """Fold events into every table of their stream, and encode what comes out."""
     rows = ((layout, fold(layout, events.by_type)) for layout in layouts)
     tables = [(layout, encode(frame)) for layout, frame in rows if frame is not None]
-    return Folded(encode(events.log.drop(ROW)), tables)
+    # In order of the key: neighbours share the pages of an index.
+    log = events.log.drop(ROW).sort(events.stream.owner)
+    return Folded(encode(log), tables)
 
 
 def make_batch(
@@ -66,19 +72,38 @@ def make_batch(
     held: Set[bytes],
     layouts: Sequence[Layout],
     dropped: Set[Position] = frozenset(),
-    passing: Set[str] = frozenset(),
+    rules: Retractions | None = None,
 ) -> Batch:
     """Decode and fold what was fetched from each partition after the position `starts`.
 
     `held` are the owners that are parked, `dropped` the records that an operator let go of,
-    `passing` the event types that wait for nothing.
+    `rules` say whose stories are folded again in the transaction.
     """
-    intake = take_in(records, held, dropped, passing)
+    intake = take_in(records, held, dropped, rules.kept if rules else frozenset())
+    if rules is not None:
+        parts = [part for events in intake.events for part in _parted(events, rules)]
+        intake = replace(intake, events=parts)
     spans = []
     for partition, batch in records.items():
         stopped = intake.stopped.get(partition)
         end = stopped[0] if stopped else batch[-1].offset + 1
         if end > starts[partition]:
             spans.append(Span(*partition, start=starts[partition], end=end))
-    folded = {events.stream: fold_events(events, layouts) for events in intake.events}
+    folded = [fold_events(events, layouts) for events in intake.events]
     return Batch(spans, intake, folded, held)
+
+
+def _parted(events: Events, rules: Retractions) -> Iterator[Events]:
+    """Apart: the events of workers from whose stories something leaves.
+
+    Theirs are folded anew in the transaction, and what is folded of the others here stays good.
+    """
+    again = workers_to_settle(events, rules) if events.stream is STORIES else frozenset()
+    if not again:
+        yield events
+        return
+    rows, owners = events.log.get_column(ROW), events.log.get_column(STORIES.owner)
+    mine = owners.is_in(pl.Series(list(again), dtype=owners.dtype).implode())
+    for wanted in (~mine, mine):
+        if wanted.any():
+            yield events.only(rows.filter(wanted))

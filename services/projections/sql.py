@@ -38,7 +38,6 @@ CREATE TABLE IF NOT EXISTS {schema}.story (
 );
 COMMENT ON TABLE {schema}.story IS
     'Every event about a person, once. payload is the Avro datum; sealed fields are still sealed.';
-CREATE INDEX IF NOT EXISTS story_newest ON {schema}.story (worker_id, occurred_at);
 
 CREATE TABLE IF NOT EXISTS {schema}.set_aside (
     LIKE {schema}.story, why text NOT NULL, PRIMARY KEY (worker_id, event_id)

@@ -174,12 +174,13 @@ class ReadModelStore:
             await self.books.park(batch.intake.parked, changes)
             found = [batch.intake.left_out]
             gone = await self._gone(batch)
-            for events in batch.intake.events:
-                found += await self._merge(events, batch.folded[events.stream], gone)
+            for events, folded in zip(batch.intake.events, batch.folded, strict=True):
+                found += await self._merge(events, folded, gone)
             await self.books.leave_out(found, changes)
             if gone:
                 await forget(self._connection, self._schema, gone, self.books, changes)
             await self.books.count(changes)
+        self.books.committed(batch)
 
     async def _gone(self, batch: Batch) -> set[UUID]:
         """Those of whom records were parked just now, and who have been erased."""

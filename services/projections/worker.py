@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence, Set
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol, TypeAlias
 
 import asyncpg
 
 from services.common.errors import RetryableError, UnknownSchema
+from services.common.kafka import Position
 from services.common.later_schemas import LaterSchemas
 from services.common.log import get_logger
 from services.common.postgres import AWAY
@@ -18,10 +22,12 @@ from services.projections.batch import Batch, make_batch
 from services.projections.declaration import Projection
 from services.projections.intake import Partition
 from services.projections.projections import RETRACTIONS
-from services.projections.reader import LogReader, open_reader
+from services.projections.reader import GROUP, LogReader, open_reader
 from services.projections.retractions import Retractions
 from services.projections.settings import ProjectionsSettings
-from services.projections.store import ReadModelStore, StalePosition, open_store
+from services.projections.store import ReadModelChanged, ReadModelStore, StalePosition, open_store
+
+Passes: TypeAlias = tuple[type[BaseException], ...]
 
 # What goes away by itself: the server is away, full, or has picked us to break a deadlock.
 _PASSES = (
@@ -34,6 +40,24 @@ _PASSES = (
 )
 
 log = get_logger("projections")
+
+
+class Pace(Protocol):
+    """How fast tables are filled that nobody reads yet."""
+
+    async def most(self, reader: LogReader) -> int:
+        """Wait until records may be fetched, and say how many. An error ends the worker."""
+
+    def took(self, records: int) -> None:
+        """So many have been fetched since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Work on tables beside those in use: in a consumer group of its own, at some pace."""
+
+    group: str
+    pace: Pace
 
 
 class ProjectionsWorker:
@@ -49,14 +73,17 @@ class ProjectionsWorker:
         own: ProjectionsSettings,
         projections: Sequence[type[Projection]],
         retractions: Retractions = RETRACTIONS,
+        beside: Beside | None = None,
     ) -> None:
         self._settings = settings
+        self._beside = beside
         self._own = own
         self._projections = projections
         self._retractions = retractions
         self._later = LaterSchemas(settings)
         self._stop = asyncio.Event()
         self._held: Set[bytes] = frozenset()
+        self._dropped: Set[Position] = frozenset()
         self._resting: dict[Partition, float] = {}
         #: How many events this worker has committed, repeats included.
         self.events = 0
@@ -66,16 +93,24 @@ class ProjectionsWorker:
 
     async def run(self) -> None:
         """Work until `stop`. Errors that pass by themselves are waited out, others raised."""
-        await self._persist(self._read)
+        # Until this release's tables stand there; what is filled beside is this release's own.
+        passes = _PASSES if self._beside else (*_PASSES, ReadModelChanged)
+        await self._persist(self._read, passes)
 
     async def _read(self) -> None:
-        async with open_reader(self._settings, self._own) as reader:
+        # Before it joins the group: who can't write must not hold partitions.
+        async with self._store() as store:
+            await store.check()
+        group = self._beside.group if self._beside else GROUP
+        async with open_reader(self._settings, self._own, group) as reader:
             await self._persist(lambda: self._write(reader))
 
+    def _store(self) -> AbstractAsyncContextManager[ReadModelStore]:
+        schema, rules, tells = self._own.read_schema, self._retractions, self._beside is None
+        return open_store(self._settings, schema, self._projections, rules, tells=tells)
+
     async def _write(self, reader: LogReader) -> None:
-        schema = self._own.read_schema
-        rules = self._retractions
-        async with open_store(self._settings, schema, self._projections, rules) as store:
+        async with self._store() as store:
             await self._follow(reader, store)
 
     async def _follow(self, reader: LogReader, store: ReadModelStore) -> None:
@@ -101,7 +136,7 @@ class ProjectionsWorker:
     async def _align(self, reader: LogReader, store: ReadModelStore) -> None:
         reader.moved = False
         basis = await store.basis(reader.assigned())
-        self._held = basis.held
+        self._held, self._dropped = basis.held, basis.dropped
         self._resting.clear()
         reader.seek(basis.positions)
 
@@ -109,10 +144,14 @@ class ProjectionsWorker:
         """The next batch; None when partitions came or went."""
         while not reader.moved:
             self._wake(reader)
-            records, starts = await reader.fetch()
+            most = await self._beside.pace.most(reader) if self._beside else None
+            records, starts = await reader.fetch(most)
+            if self._beside:
+                self._beside.pace.took(sum(map(len, records.values())))
             if not records:
                 continue
-            batch = await asyncio.to_thread(make_batch, records, starts, self._held, store.layouts)
+            known = self._held, store.layouts, self._dropped, self._retractions
+            batch = await asyncio.to_thread(make_batch, records, starts, *known)
             reader.went_on(((span.topic, span.partition), span.end) for span in batch.spans)
             await self._rest(reader, batch)
             if batch.spans:
@@ -146,14 +185,16 @@ class ProjectionsWorker:
         stopped.cancel()
         return None if self._stop.is_set() else work.result()
 
-    async def _persist(self, attempt: Callable[[], Awaitable[None]]) -> None:
+    async def _persist(
+        self, attempt: Callable[[], Awaitable[None]], passes: Passes = _PASSES
+    ) -> None:
         """Repeat until stopped, with waits that double while it keeps failing."""
         loop, wait = asyncio.get_running_loop(), self._own.first_wait
         while not self._stop.is_set():
             began = loop.time()
             try:
                 await attempt()
-            except _PASSES as error:
+            except passes as error:
                 if loop.time() - began > self._own.longest_wait.total_seconds():
                     wait = self._own.first_wait
                 log.warning("trying again", why=str(error) or repr(error), wait_s=_seconds(wait))
