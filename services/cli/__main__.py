@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli import imports, operator_key, schemas, topics, vault
+from services.cli import imports, operator_key, rebuild, schemas, topics, vault
 from services.cli.exits import Exit, Refused, exit_code_of
 from services.common.errors import ThroughlineError
 
@@ -31,6 +31,7 @@ app.add_typer(schemas.app, name="schemas")
 app.add_typer(imports.app, name="import")
 app.add_typer(vault.app, name="vault")
 app.add_typer(topics.app, name="topics")
+app.add_typer(rebuild.app, name="rebuild")
 app.command("operator-key")(operator_key.operator_key)
 
 DEFAULT_DATA = Path(".throughline")
@@ -140,14 +141,26 @@ def work(
 
 
 @app.command()
-def init(data: Data = DEFAULT_DATA) -> None:
-    """Create topics, tables and the master key where they are missing."""
+def init(
+    data: Data = DEFAULT_DATA,
+    rebuild_now: Annotated[
+        bool, typer.Option("--rebuild", help="Also the read model, where it is declared anew.")
+    ] = False,
+) -> None:
+    """Create topics, tables and the master key where they are missing.
+
+    A read model of another declaration stays as it is, and is read; --rebuild makes it again at
+    once, while nothing else runs. With a hub that runs use `throughline rebuild`.
+    """
     import asyncio
 
     from services.cli.hub import hub_settings
     from services.common.setup import initialise
 
-    asyncio.run(initialise(hub_settings(data)))
+    settings = hub_settings(data)
+    asyncio.run(initialise(settings))
+    if rebuild_now:
+        rebuild.at_start(settings)
 
 
 @app.command()

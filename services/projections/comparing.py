@@ -71,7 +71,7 @@ class TableCompared:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Both sides. `unsettled` counts rows that changed at every look."""
+    """Both sides. `unsettled` counts rows that changed at every look, and could not be compared."""
 
     tables: tuple[TableCompared, ...]
     only_left: tuple[str, ...]
@@ -81,7 +81,7 @@ class Comparison:
 
     @property
     def equal(self) -> bool:
-        return not self.unsettled and not any(one.differences for one in self.tables)
+        return not any(one.differences for one in self.tables)
 
     @property
     def rows(self) -> int:

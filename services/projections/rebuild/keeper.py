@@ -71,7 +71,8 @@ class Keeper:
     async def _take_step(self, pool: Pool) -> None:
         changed = await work.made_from(pool, self._schemas.live) != self._mine
         while step := await work.take_step(pool, first=changed):
-            await take(pool, Rebuild(pool, self._schemas.live), step)
+            with contextlib.suppress(StepRefused):
+                await take(pool, Rebuild(pool, self._schemas.live), step)
 
     async def _keep_builder(self, pool: Pool) -> None:
         """Start the builder when there is work for it; it ends by itself when there is none."""
@@ -95,15 +96,16 @@ class Keeper:
                 await self._builder.wait()
 
 
-async def take(pool: Pool, rebuild: Rebuild, step: Step) -> None:
-    """Take a step and write down what came of it."""
+async def take(pool: Pool, rebuild: Rebuild, step: Step) -> str:
+    """Take a step and write down what came of it, which it returns. Raises StepRefused."""
     log.info("step", step=step.step, by=step.asked_by)
     try:
         told = await rebuild.take(step)
     except StepRefused as error:
         await work.end_step(pool, step, "refused", error.code, str(error))
+        raise
     except (ThroughlineError, asyncpg.PostgresError) as error:
         await work.end_step(pool, step, "failed", None, str(error) or repr(error))
         raise
-    else:
-        await work.end_step(pool, step, "done", None, told)
+    await work.end_step(pool, step, "done", None, told)
+    return told

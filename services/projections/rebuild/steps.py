@@ -200,12 +200,12 @@ class Rebuild:
 
 def told(found: Comparison) -> str:
     """The result of a comparison in one line."""
+    rest = f"; {found.unsettled:,} rows never came to rest" if found.unsettled else ""
     if found.equal:
-        return f"equal: {found.rows:,} rows of {len(found.tables)} tables"
+        return f"equal: {found.rows:,} rows of {len(found.tables)} tables{rest}"
     several = [
         f"{one.table} ({'over ' if one.more else ''}{len(one.differences):,})"
         for one in found.tables
         if one.differences
     ]
-    rest = [f"{found.unsettled:,} rows never came to rest"] if found.unsettled else []
-    return "different: " + ", ".join([*several, *rest])
+    return f"different: {', '.join(several)}{rest}"
