@@ -77,9 +77,10 @@ async def empty_store(own: Settings) -> AsyncIterator[ReadModelStore]:
 
 
 async def empty(store: ReadModelStore) -> None:
-    tables = ["story", "directory_event", "stream_position", "parked"]
+    tables = ["story", "directory_event", "stream_position", "parked", "left_out"]
     tables += [projection.table for projection in DECLARED]
-    await store._connection.execute("TRUNCATE " + ", ".join(f"read.{table}" for table in tables))
+    # Of a few rows, faster than TRUNCATE.
+    await store._connection.execute(";".join(f"DELETE FROM read.{table}" for table in tables))
 
 
 async def batch_of(store: ReadModelStore, found: Records) -> Batch:
@@ -133,8 +134,11 @@ def test_any_order_any_split_any_repetition_gives_the_same_tables(own_settings: 
         opened = empty_store(own_settings)
         store = runner.run(opened.__aenter__())
 
-        @example_settings(max_examples=80, deadline=None)
-        @given(with_repeats(events(most=25)), st.lists(st.integers(0, 30), max_size=5))
+        # Of one table's events at a time, so that keys meet and orders tie.
+        one_table = st.sampled_from(DECLARED).flatmap(lambda p: events(*p.events, most=15))
+
+        @example_settings(max_examples=150, deadline=None)
+        @given(with_repeats(one_table), st.lists(st.integers(0, 30), max_size=5))
         def examples(data: list[Event], cuts: list[int]) -> None:
             runner.run(check(store, data, cuts))
 
