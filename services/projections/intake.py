@@ -160,7 +160,7 @@ class _Sorting:
             try:
                 group = self._group_for(stream, partition, record)
             except DoesNotDecode as error:
-                if _is_stray(stream, record):
+                if is_stray(stream, record):
                     self._leave_out(partition, record, STRAY)
                 else:
                     self._park(Position(topic, number, record.offset), record, str(error))
@@ -235,7 +235,7 @@ def _names_owner(stream: Stream, key: bytes) -> bool:
     return len(key) == 16 if stream is STORIES else 0 < len(key) <= MAX_CODE_BYTES
 
 
-def _is_stray(stream: Stream, record: Record) -> bool:
+def is_stray(stream: Stream, record: Record) -> bool:
     """Whether it is no event of ours at all: nobody's key, and no frame."""
     value, key = record.value or b"", record.key
     is_framed = len(value) >= FRAME_SIZE and value[0] == 0
