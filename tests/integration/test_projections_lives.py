@@ -7,7 +7,6 @@ after a commit, lose partitions and wake up with what they had prepared.
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,14 +14,12 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import asyncpg
 import pytest
-from hypothesis import Phase, given
+from hypothesis import given
 from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from services.common.kafka import Position
 from services.common.settings import Settings
 from services.projections.batch import Batch, make_batch
 from services.projections.projections import RETRACTIONS
@@ -90,9 +87,7 @@ class Process:
         }
         if not found:
             return None
-        made = make_batch(
-            found, self.positions, self.held, self.store.layouts, rules=RETRACTIONS
-        )
+        made = make_batch(found, self.positions, self.held, self.store.layouts, rules=RETRACTIONS)
         self.positions |= {(span.topic, span.partition): span.end for span in made.spans}
         return made
 
@@ -229,8 +224,9 @@ class Bench:
             await self.scratch.apply(batch)
 
 
+@pytest.mark.parametrize("examples", [80, pytest.param(2000, marks=pytest.mark.faults_long)])
 def test_live_tables_are_what_the_log_says_whatever_happens_on_the_way(
-    own_settings: Settings,
+    own_settings: Settings, examples: int
 ) -> None:
     async def opened(stack: AsyncExitStack) -> Bench:
         stores = [
@@ -243,7 +239,7 @@ def test_live_tables_are_what_the_log_says_whatever_happens_on_the_way(
         stack = AsyncExitStack()
         bench = runner.run(opened(stack))
 
-        @example_settings(max_examples=int(os.environ.get('N','100')), phases=[Phase.explicit, Phase.generate] if 'NS' in os.environ else list(Phase))
+        @example_settings(max_examples=examples)
         @given(data=lives(), again=st.lists(st.integers(0, 40), max_size=4), steps=STEPS)
         def run(data: list[Event], again: list[int], steps: list[Any]) -> None:
             runner.run(bench.check(data, again, steps))

@@ -1,0 +1,213 @@
+"""Random lives for the tests of projections, and what of them counts.
+
+The rules are written down here once more, in the plainest way and with no code of the engine: one
+person, one event, one rule after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from schemas.catalog import event_types
+from tests.projection_kit import NOON, Event, make
+
+HUB = "throughline"
+PEOPLE = [bytes([n]) * 16 for n in (1, 2, 3)]
+PARTITIONS = 2
+_IDS = [bytes([n]) * 16 for n in range(10, 24)]
+_SOURCES = ["acme", "river-college", HUB]
+_NEVER = b"z" * 16
+# What stays when a story moved, and what an erasure leaves.
+TOLD_OF_ERASURE = {
+    *("ErasureRequested", "ErasureDecided", "ErasureKeysDestroyed", "ErasureStorePurged"),
+    *("ErasureRecipientNotified", "ErasureCompleted", "DisclosureRecalled", "RecallAcknowledged"),
+}
+STAYS = TOLD_OF_ERASURE | {
+    *("ConsentGranted", "ConsentWithdrawn", "ConsentExpired", "ProcessingRestricted"),
+    *("SourceRecordLinked", "SourceRecordUnlinked", "WorkersMerged", "WorkersSplit"),
+}
+_TAKES_OUT = {"RecordVoided", "RecordCorrected", "WorkersMerged", "ErasureKeysDestroyed"}
+
+
+def partition_of(event: Event) -> int:
+    return int(event[1]["worker_id"][0]) % PARTITIONS
+
+
+@st.composite
+def lives(draw: st.DrawFn, most: int = 12) -> list[Event]:
+    """Events of a few people in any order; ids are few, so that they hit and tie."""
+    found: list[Event] = []
+    for person in PEOPLE:
+        for event_id in draw(st.lists(st.sampled_from(_IDS), unique=True, max_size=most)):
+            found.append(draw(_event(person, event_id)))
+    if draw(st.booleans()):
+        found += _merge(found, *draw(st.permutations(PEOPLE))[:2])
+    return draw(st.permutations(found))
+
+
+@st.composite
+def _event(draw: st.DrawFn, person: bytes, event_id: bytes) -> Event:
+    """An event that happened some days before it was recorded."""
+    recorded = NOON + timedelta(minutes=draw(st.integers(0, 3)))
+    target = draw(st.sampled_from([i for i in _IDS if i != event_id] + [event_id]))
+    about: dict[str, Any] = {
+        "worker_id": person,
+        "event_id": event_id,
+        "source": draw(st.sampled_from(_SOURCES)),
+        "recorded_at": recorded,
+        "occurred_at": recorded - timedelta(days=draw(st.integers(0, 2))),
+        "supersedes": target if draw(st.integers(0, 3)) == 0 else None,
+    }
+    name, own = draw(st.sampled_from(_kinds(person, event_id, target)))
+    return make(name, **about, **own)
+
+
+def _kinds(person: bytes, event_id: bytes, target: bytes) -> list[tuple[str, dict[str, Any]]]:
+    """A name twice or thrice comes up as often."""
+    dispute = {"dispute_id": target, "disputed_event_id": target}
+    return [
+        ("TrainingProgressed", {"enrolment_id": "e"}),
+        ("TrainingCompleted", {"enrolment_id": "e"}),
+        ("WageChanged", {"employment_id": "j"}),
+        ("EmploymentStarted", {"employment_id": "j"}),
+        ("SkillAttested", {"skill_id": "s", "attestation_id": "a"}),
+        ("SkillAttestationWithdrawn", {"skill_id": "s", "attestation_id": "a"}),
+        ("DisclosureAttempted", {"message_id": "m"}),
+        ("ConsentGranted", {"grant_id": event_id}),
+        *[("RecordVoided", {"voided_event_id": target})] * 3,
+        *[("RecordCorrected", {"corrected_event_id": target})] * 2,
+        ("RecordDisputed", dispute),
+        ("DisputeAnswered", dispute),
+        ("WorkersMerged", {"merge_id": event_id, "from_worker_id": person, "into_worker_id": _NEVER}),
+        ("WorkersMerged", {"merge_id": event_id, "from_worker_id": _NEVER, "into_worker_id": person}),
+        ("ErasureRequested", {"erasure_id": target}),
+        ("ErasureKeysDestroyed", {"erasure_id": target, "categories": []}),
+        ("ErasureKeysDestroyed", {"erasure_id": target, "categories": ["wage", "training"]}),
+        ("RecallAcknowledged", {"recall_id": target}),
+    ]  # fmt: skip
+
+
+def _merge(found: Sequence[Event], old: bytes, new: bytes) -> Iterator[Event]:
+    """The old story once more under the new id, what both say of it, and some of it parted again."""
+    taken = {fields["event_id"] for _, fields in found if fields["worker_id"] == new}
+    for name, fields in found:
+        if fields["worker_id"] == old and name not in STAYS and fields["event_id"] not in taken:
+            yield name, {**fields, "worker_id": new}
+    for person in (old, new):
+        about = {"worker_id": person, "event_id": b"m" * 16, "source": HUB, "merge_id": b"m" * 16}
+        yield make("WorkersMerged", **about, from_worker_id=old, into_worker_id=new)
+    parted = {"worker_id": new, "source": HUB, "voided_event_id": _IDS[0]}
+    yield make("RecordVoided", **parted, event_id=b"p" * 16)
+    back = {**parted, "voided_event_id": b"p" * 16, "recorded_at": NOON + timedelta(hours=1)}
+    yield make("RecordVoided", **back, event_id=b"q" * 16)
+
+
+# -- what counts ---------------------------------------------------------------------------------
+
+
+@dataclass
+class Outcome:
+    """What a set of events comes to: what counts, and what is set aside and why."""
+
+    kept: list[Event]
+    aside: dict[tuple[bytes, bytes], str]
+
+
+@dataclass(frozen=True)
+class _Saying:
+    """An event says that another one does not count; `replaces` when it stands in its place."""
+
+    by: Mapping[str, Any]
+    target: bytes
+    replaces: bool
+
+
+def outcome(data: Sequence[Event]) -> Outcome:
+    """What these events come to. Of an event that is there twice the first counts."""
+    found = Outcome([], {})
+    once = {(f["worker_id"], f["event_id"]): (name, f) for name, f in reversed(data)}
+    for person in PEOPLE:
+        mine = [event for event in once.values() if event[1]["worker_id"] == person]
+        left = [event for event in mine if not _is_erased(event, mine)]
+        for name, fields in left:
+            why = _why_not(name, fields, left)
+            if why is None:
+                found.kept.append((name, fields))
+            else:
+                found.aside[person, fields["event_id"]] = why
+    return found
+
+
+def is_gone(person: bytes, data: Sequence[Event]) -> bool:
+    """Whether everything of this person is erased."""
+    return any(
+        name == "ErasureKeysDestroyed" and not f["categories"] and f["worker_id"] == person
+        for name, f in data
+    )
+
+
+def _is_erased(event: Event, mine: Sequence[Event]) -> bool:
+    name, fields = event
+    if name in TOLD_OF_ERASURE:
+        return False
+    for kind, erasure in mine:
+        if kind != "ErasureKeysDestroyed":
+            continue
+        if not erasure["categories"]:
+            return True
+        told = event_types()[name].category in erasure["categories"]
+        before = fields["recorded_at"] <= erasure["recorded_at"]
+        if told and before and name not in _TAKES_OUT:
+            return True
+    return False
+
+
+def _why_not(name: str, fields: Mapping[str, Any], mine: Sequence[Event]) -> str | None:
+    moved = any(n == "WorkersMerged" and f["from_worker_id"] == f["worker_id"] for n, f in mine)
+    if moved and name not in STAYS:
+        return "moved"
+    sayings = list(_sayings(mine))
+    against = [s for s in sayings if s.target == fields["event_id"] and _may(s.by, fields)]
+    in_force = [s for s in against if not _is_undone(s, sayings)]
+    if any(not s.replaces for s in in_force):
+        return "void"
+    if any(s.by["event_id"] != fields["event_id"] for s in in_force):
+        return "superseded"
+    return None
+
+
+def _sayings(mine: Sequence[Event]) -> Iterator[_Saying]:
+    for name, fields in mine:
+        if name == "RecordVoided":
+            yield _Saying(fields, fields["voided_event_id"], False)
+        if name == "RecordCorrected":
+            yield _Saying(fields, fields["corrected_event_id"], False)
+        if fields["supersedes"] is not None:
+            yield _Saying(fields, fields["supersedes"], True)
+
+
+def _may(by: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
+    return by["source"] in (fields["source"], HUB)
+
+
+def _is_undone(saying: _Saying, sayings: Sequence[_Saying]) -> bool:
+    """Whether a later word, itself not undone, took it back. Who is replaced has replaced still."""
+    fields = saying.by
+
+    def is_later(other: Mapping[str, Any]) -> bool:
+        order = [(f["recorded_at"], f["event_id"]) for f in (other, fields)]
+        return order[0] > order[1]
+
+    return any(
+        other.target == fields["event_id"]
+        and is_later(other.by)
+        and _may(other.by, fields)
+        and not (other.replaces and saying.replaces)
+        and not _is_undone(other, sayings)
+        for other in sayings
+    )
