@@ -133,7 +133,7 @@ class Settling:
         """Fold these workers' stories again."""
         self._marked.update(workers)
         stored = await self._tables.take(ids(workers))
-        whole = _decoded([*stored, *_as_rows(new)])
+        whole = decoded_rows([*stored, *_as_rows(new)])
         standing = standing_in(whole, self._rules)
         aside, erased = _parted(whole.log.join(standing.set_aside(whole.log, self._rules), on=ROW))
         rows = whole.log.get_column(ROW)
@@ -181,7 +181,7 @@ def _as_rows(events: Events) -> Iterable[Row]:
     return events.log.select(SettledTables.COLUMNS).iter_rows()
 
 
-def _decoded(found: Iterable[Row]) -> Events:
+def decoded_rows(found: Iterable[Row]) -> Events:
     """Rows of logs as events, each once. Those that were stored before come first."""
     once: dict[tuple[bytes, bytes], Row] = {}
     for row in found:

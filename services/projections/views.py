@@ -59,11 +59,15 @@ class View:
             raise DeclarationError(f"{cls.__name__}: {error}") from error
 
     @classmethod
-    def query(cls, schema: str, at: str = "now()") -> str:
-        """The SELECT over the tables of a schema, as of the instant that the SQL `at` says."""
+    def query(cls, schema: str | None, at: str = "now()") -> str:
+        """The SELECT over the tables of a schema, as of the instant that the SQL `at` says.
+
+        Without a schema over whatever has the tables' names, such as what stands in WITH.
+        """
         ids, known = _event_ids(cls), _tables(cls)
+        prefix = f"{schema}." if schema else ""
         text = _READS.sub(
-            lambda m: f"{m[1]} {schema}.{m[2]} {m[3]}" if m[2] in known else m[0], cls.sql
+            lambda m: f"{m[1]} {prefix}{m[2]} {m[3]}" if m[2] in known else m[0], cls.sql
         )
         text = _EVENT_OF.sub(lambda m: ids[m[1], m[2]], text)
         text = _EVENTS_OF.sub(lambda m: _all_of(ids, m[1]), text)
