@@ -18,7 +18,7 @@ from typing import Final, Literal, TypeAlias
 import asyncpg
 
 from services.common.errors import RetryableError
-from services.common.postgres import Pool
+from services.common.postgres import Connection, Pool
 from services.projections.comparing_tables import SharedTable, shared_tables
 
 BUCKET_ROWS: Final = 50_000
@@ -128,17 +128,17 @@ async def _whole(pool: Pool, left: str, right: str, table: SharedTable, size: in
     if not table.keys:
         return TableCompared(table.name, 0, unlike=table.unlike)
     rows, found = 0, list[Difference]()
-    async for condition, bounds in _buckets(pool, left, table, size):
+    async for condition, bounds in buckets(pool, left, table, size):
         count = f"SELECT count(*) FROM {left}.{table.name}{condition}"
         rows += await pool.fetchval(count, *bounds)
-        found += await _different(pool, left, right, table, condition, bounds)
+        found += await different(pool, left, right, table, condition, bounds)
         if len(found) > MOST_DIFFERENCES:
             return TableCompared(table.name, rows, tuple(found), True, table.unlike)
     return TableCompared(table.name, rows, tuple(found), False, table.unlike)
 
 
-async def _buckets(
-    pool: Pool, schema: str, table: SharedTable, size: int
+async def buckets(
+    pool: Pool | Connection, schema: str, table: SharedTable, size: int
 ) -> AsyncIterator[tuple[str, Sequence[object]]]:
     """Conditions on the owner that together cover every row once, each about `size` rows."""
     owner, after = table.owner, None
@@ -158,8 +158,8 @@ async def _buckets(
         after = upto
 
 
-async def _different(
-    pool: Pool,
+async def different(
+    pool: Pool | Connection,
     left: str,
     right: str,
     table: SharedTable,
@@ -231,7 +231,7 @@ async def _again(
 ) -> list[Difference]:
     owners = sorted({_owner_of(one)[1] for one in found})
     condition = f" WHERE {table.owner} = ANY ($1)"
-    return await _different(pool, left, right, table, condition, [owners])
+    return await different(pool, left, right, table, condition, [owners])
 
 
 async def _under_way(
