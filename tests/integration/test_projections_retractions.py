@@ -15,7 +15,6 @@ from services.projections.batch import Batch
 from services.projections.projections import RETRACTIONS
 from services.projections.store import ReadModelStore, StalePosition, open_store
 from tests.integration.test_projections_lives import (
-    DECLARED,
     LIVE,
     Log,
     Process,
@@ -23,6 +22,7 @@ from tests.integration.test_projections_lives import (
     contents,
     own_settings,
 )
+from tests.integration.test_projections_store import DECLARED
 from tests.life_kit import HUB, TOLD_OF_ERASURE
 from tests.projection_kit import NOON, Event, FakeRecord, make, record, topic_of
 
