@@ -23,6 +23,7 @@ from services.portal import (
     outcomes,
     pages,
     promised,
+    rebuild,
     requests,
     team,
 )
@@ -67,6 +68,12 @@ def routes() -> list[BaseRoute]:
         ("POST", "/team", team.notice),
         ("GET", "/team/{organization}", team.team_of),
     ]
+    steps: list[tuple[str, str, Handler]] = [
+        ("GET", "/rebuild", rebuild.rebuild_page),
+        ("GET", "/rebuild/state", rebuild.rebuild_state),
+        ("GET", "/rebuild/{step}", rebuild.ask_step),
+        ("POST", "/rebuild/{step}", rebuild.take_step),
+    ]
     operators: list[tuple[str, Handler]] = [
         ("/flow", flow.flow_page),
         ("/flow/numbers", flow.flow_numbers),
@@ -75,6 +82,10 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/static/{name}", static, methods=["GET"]),
         *(Route(p, role_page(handler, Role.OPERATOR)) for p, handler in operators),
+        *(
+            Route(path, role_page(handler, Role.OPERATOR), methods=[method])
+            for method, path, handler in steps
+        ),
         *(
             Route(path, role_page(handler, Role.EMPLOYER), methods=[method])
             for method, path, handler in employers
