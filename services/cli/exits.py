@@ -12,6 +12,7 @@ class Exit(IntEnum):
     DONE = 0
     FAILED = 1
     USAGE = 2  # Typer's own
+    CANNOT_TELL = 2  # of a comparison that could not be made, as of diff(1)
     NOT_FOUND = 3
     UNREACHABLE = 4
     REFUSED = 5

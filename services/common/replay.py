@@ -1,16 +1,66 @@
-"""A topic read from its beginning to its end as it is now, for what is put back from the log."""
+"""The log read without a group, up to an end that is known: what is put back, what is verified."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 
 from schemas.catalog import versions
 from services.common.codec import FRAME_SIZE
+from services.common.errors import DependencyDown, TerminalError
 from services.common.settings import Settings
+
+
+class LogCut(TerminalError):
+    """The log no longer holds the records that were asked for."""
+
+
+async def records_between(
+    settings: Settings, spans: Mapping[tuple[str, int], tuple[int, int]]
+) -> AsyncIterator[tuple[tuple[str, int], list[ConsumerRecord]]]:
+    """The committed records of partitions from a start to an end, in batches of one partition.
+
+    spans: (topic without the prefix, partition) to (first offset, offset after the last); where the
+    log ends earlier, so does the reading. Raises LogCut, DependencyDown.
+    """
+    try:
+        async with _reader(settings) as consumer:
+            async for batch in _between(consumer, settings, spans):
+                yield batch
+    except KafkaError as error:
+        raise DependencyDown(f"Kafka: {error!r}") from error
+
+
+async def _between(
+    consumer: AIOKafkaConsumer,
+    settings: Settings,
+    spans: Mapping[tuple[str, int], tuple[int, int]],
+) -> AsyncIterator[tuple[tuple[str, int], list[ConsumerRecord]]]:
+    places = {TopicPartition(settings.topic(topic), n): (topic, n) for topic, n in spans}
+    if not places:
+        return
+    for topic in {place.topic for place in places}:
+        await _partitions(consumer, topic)
+    log_ends = await consumer.end_offsets(list(places))
+    starts = await consumer.beginning_offsets(list(places))
+    ends = {tp: min(spans[place][1], log_ends[tp]) for tp, place in places.items()}
+    for tp, place in places.items():
+        if starts[tp] > spans[place][0] and starts[tp] < ends[tp]:
+            raise LogCut(f"{tp.topic}:{tp.partition} begins at {starts[tp]} now")
+    left = {tp for tp, place in places.items() if spans[place][0] < ends[tp]}
+    consumer.assign(list(left))
+    for tp in left:
+        consumer.seek(tp, spans[places[tp]][0])
+    while left:
+        batches = await consumer.getmany(*left, timeout_ms=500, max_records=50_000)
+        for tp, records in batches.items():
+            if records := [record for record in records if record.offset < ends[tp]]:
+                yield places[tp], records
+        left = {tp for tp in left if await consumer.position(tp) < ends[tp]}
 
 
 async def records_of(
