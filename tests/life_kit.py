@@ -14,7 +14,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from schemas.catalog import event_types
-from tests.projection_kit import NOON, Event, make
+from tests.projection_kit import NOON, Event, fields_of, make
 
 HUB = "throughline"
 PEOPLE = [bytes([n]) * 16 for n in (1, 2, 3)]
@@ -36,6 +36,12 @@ _TAKES_OUT = {"RecordVoided", "RecordCorrected", "WorkersMerged", "ErasureKeysDe
 
 def partition_of(event: Event) -> int:
     return int(event[1]["worker_id"][0]) % PARTITIONS
+
+
+# Any type of event about a person, so that each table is fed.
+_ANY = [
+    (name, fields_of(kind)) for name, kind in event_types().items() if "worker_id" in kind.fields
+]
 
 
 @st.composite
@@ -63,6 +69,9 @@ def _event(draw: st.DrawFn, person: bytes, event_id: bytes) -> Event:
         "occurred_at": recorded - timedelta(days=draw(st.integers(0, 2))),
         "supersedes": target if draw(st.integers(0, 3)) == 0 else None,
     }
+    if draw(st.integers(0, 3)) == 0:
+        name, fields = draw(st.sampled_from(_ANY))
+        return name, {**draw(fields), **about}
     name, own = draw(st.sampled_from(_kinds(person, event_id, target)))
     return make(name, **about, **own)
 

@@ -128,9 +128,13 @@ def _values(field: FieldType) -> st.SearchStrategy[Any]:
     return st.none() | values if field.nullable else values
 
 
+def fields_of(kind: EventType) -> st.SearchStrategy[dict[str, Any]]:
+    """The fields of an event of this type."""
+    return st.fixed_dictionaries({name: _values(field) for name, field in kind.fields.items()})
+
+
 def _events_of(kind: EventType) -> st.SearchStrategy[Event]:
-    fields = {name: _values(field) for name, field in kind.fields.items()}
-    return st.tuples(st.just(kind.name), st.fixed_dictionaries(fields))
+    return st.tuples(st.just(kind.name), fields_of(kind))
 
 
 def events(*names: str, most: int = 30) -> st.SearchStrategy[list[Event]]:
