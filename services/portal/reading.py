@@ -43,19 +43,29 @@ class Cursors:
         self._name = f"cursor\x1f{reader}\x1f{worker_id}"
 
     def write(self, event: Decoded) -> str:
-        place = json.dumps([event.fields["occurred_at"].isoformat(), str(event.event_id)])
-        return self._vault.seal_secret(self._name, place.encode()).hex()
+        return self.write_key(event.fields["occurred_at"].isoformat(), str(event.event_id))
 
     def read(self, text: str | None) -> tuple[datetime, UUID] | None:
         """Raises Problem 422 when it is not one of ours for this reader."""
+        key = self.read_key(text, 2)
+        return (datetime.fromisoformat(key[0]), UUID(key[1])) if key else None
+
+    def write_key(self, *key: str) -> str:
+        """The place behind what is sorted by this key."""
+        return self._vault.seal_secret(self._name, json.dumps(key).encode()).hex()
+
+    def read_key(self, text: str | None, parts: int) -> list[str] | None:
+        """Raises Problem 422 when it is not a key of ours, of so many parts, for this reader."""
         if text is None:
             return None
         try:
-            at, event_id = json.loads(self._vault.open_secret(self._name, bytes.fromhex(text)))
+            key = json.loads(self._vault.open_secret(self._name, bytes.fromhex(text)))
+            if len(key) != parts:
+                raise ValueError("a place in another list")
         except (ValueError, InvalidTag):
-            wrong = FieldError("before", "is not a place in this story", "send `next` as it came")
+            wrong = FieldError("before", "is not a place in this list", "send `next` as it came")
             raise Problem(422, "invalid", "`before` is not good here.", errors=[wrong]) from None
-        return datetime.fromisoformat(at), UUID(event_id)
+        return [str(part) for part in key]
 
 
 async def opened_fields(

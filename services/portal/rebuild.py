@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +22,8 @@ STEPS: Final = 10
 ASKED: Final = frozenset({"start", "rate", "switch", "undo", "drop"})
 PRESSED: Final = frozenset({"pause", "resume", "compare"})
 CAN_BE_INSISTED_ON: Final = frozenset({"differs", "views"})
+# Refusals that name records, sessions or views.
+TOLD_MORE: Final = frozenset({"behind", "busy", "views"})
 MOST_RATE: Final = 1_000_000
 SHOWN_DIFFERENCES: Final = 20
 _SILENT_S: Final = 10.0
@@ -86,6 +89,7 @@ async def _render(visit: Visit, template: str) -> Response:
     return visit.render(
         template,
         row=row,
+        is_still="still" in visit.request.query_params,
         progress=Progress.of(row, told_s) if row else None,
         size=size,
         megabytes=t.decimal(size["size_bytes"] / 1e6),
@@ -94,8 +98,9 @@ async def _render(visit: Visit, template: str) -> Response:
         last=steps[0] if steps else None,
         waits_long=bool(steps) and _waits_long(steps[0]),
         step_words=step_words(t),
-        reasons=reasons(t),
+        reasons=defaultdict(str, reasons(t)),
         hows=how_words(t),
+        told_more=TOLD_MORE,
         most=SHOWN_DIFFERENCES,
         ago=lambda at: ago(at, now, t),
         span=lambda seconds: span(seconds, t),

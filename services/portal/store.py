@@ -24,9 +24,8 @@ _STORY = """
 SELECT event_id, topic, schema_id, payload FROM read.story
 WHERE worker_id = $1 AND topic = 'stories'
   AND ($2::text[] IS NULL OR category = ANY($2)) AND NOT event_type = ANY($3)
-  AND ($4::timestamptz IS NULL OR occurred_at <= $4)
-  AND ($5::timestamptz IS NULL OR (occurred_at, event_id) < ($5, $6))
-ORDER BY occurred_at DESC, event_id DESC LIMIT $7
+  AND ($4::timestamptz IS NULL OR (occurred_at, event_id) < ($4, $5))
+ORDER BY occurred_at DESC, event_id DESC LIMIT $6
 """
 # The position first: what is read after it holds at least that much.
 _REFLECTS = """
@@ -84,16 +83,6 @@ SELECT day, recipient_id, grant_text, subject_type, times FROM day
 WHERE $2::date IS NULL OR (day, recipient_id, grant_text, subject_type) < ($2, $3, $4, $5)
 ORDER BY day DESC, recipient_id DESC, grant_text DESC, subject_type DESC LIMIT $6
 """
-_EMPLOYMENT = """
-SELECT employment_id, employer_id, occupation, job_level, started_at, wage_amount, wage_currency,
-       wage_period FROM read.employment
-WHERE worker_id = $1 AND started_at IS NOT NULL AND ended_at IS NULL
-ORDER BY started_at DESC LIMIT 10
-"""
-_SKILLS = """
-SELECT skill_id, claimed_level, attested_level, attested_at, attestations, attested_by
-FROM read.skill_standing WHERE worker_id = $1 ORDER BY skill_id LIMIT 100
-"""
 _SHARED_WITH = "SELECT DISTINCT worker_id FROM read.access_grant WHERE recipient_id = $1"
 # A result counts before a day of leaving: some who left still have one.
 _COHORTS = """
@@ -123,12 +112,11 @@ ORDER BY registered_at, organization_id LIMIT $1
 
 @dataclass(frozen=True, slots=True)
 class StoryFilter:
-    """Which part of a story: of these categories (all when None), up to a moment, a page."""
+    """Which part of a story: of these categories (all when None), a page."""
 
     limit: int
     categories: frozenset[str] | None = None
     leave_out: frozenset[str] = frozenset()  # event types
-    as_of: datetime | None = None
     before: tuple[datetime, UUID] | None = None
 
 
@@ -177,15 +165,16 @@ class ReadStore:
             worker_id,
             None if wanted.categories is None else sorted(wanted.categories),
             sorted(wanted.leave_out),
-            wanted.as_of,
             *(wanted.before or (None, None)),
             wanted.limit,
         )
-        return [event for row in rows if (event := _decoded(row)) is not None]
+        return [event for row in rows if (event := decoded(row)) is not None]
 
-    async def reflects(self, worker_id: UUID) -> Position | None:
+    async def reflects(
+        self, worker_id: UUID, *, using: Connection | None = None
+    ) -> Position | None:
         """The last position on the worker's partition that the read model holds, if any."""
-        row = await self._pool.fetchrow(_REFLECTS, worker_id)
+        row = await (using or self._pool).fetchrow(_REFLECTS, worker_id)
         if row is None or row["next_offset"] < 1:
             return None
         return Position("stories", row["partition"], row["next_offset"] - 1)
@@ -195,10 +184,10 @@ class ReadStore:
         found = await self._pool.fetchval(_WORKER_NOW, worker_id)
         return found or worker_id
 
-    async def is_parked(self, worker_id: UUID) -> bool:
+    async def is_parked(self, worker_id: UUID, *, using: Connection | None = None) -> bool:
         """Whether something about this person waits to be put right."""
         question = "SELECT EXISTS (SELECT FROM read.parked WHERE worker_id = $1)"
-        return bool(await self._pool.fetchval(question, worker_id))
+        return bool(await (using or self._pool).fetchval(question, worker_id))
 
     async def grants(
         self, worker_id: UUID, recipient_id: str | None = None, *, using: Connection | None = None
@@ -217,7 +206,7 @@ class ReadStore:
     async def events_of(self, workers: Sequence[UUID], types: Sequence[str]) -> list[Decoded]:
         """Events of some types of some people, newest first."""
         rows = await self._pool.fetch(_EVENTS_OF, workers, types)
-        return [event for row in rows if (event := _decoded(row)) is not None]
+        return [event for row in rows if (event := decoded(row)) is not None]
 
     async def names(self, organizations: Iterable[str]) -> Mapping[str, str]:
         """Names of organisations by id; an unknown one is missing."""
@@ -255,13 +244,6 @@ class ReadStore:
         rows = await self._pool.fetch(_SEEN, worker_id, *(before or (None,) * 4), limit)
         return [SeenRow(*row) for row in rows]
 
-    async def jobs(self, worker_id: UUID) -> list[Row]:
-        """The jobs a person has now."""
-        return await self._rows(_EMPLOYMENT, worker_id)
-
-    async def skills(self, worker_id: UUID) -> list[Row]:
-        return await self._rows(_SKILLS, worker_id)
-
     async def shared_with(self, recipient_id: str) -> list[UUID]:
         """Everyone who ever agreed to share with this organisation."""
         return [row[0] for row in await self._pool.fetch(_SHARED_WITH, recipient_id)]
@@ -279,7 +261,8 @@ class ReadStore:
         return [tuple(row) for row in await self._pool.fetch(_DEMO_EMPLOYERS, limit)]
 
 
-def _decoded(row: Record) -> Decoded | None:
+def decoded(row: Mapping[str, Any]) -> Decoded | None:
+    """An event from its columns in a log. What does not decode here is None, and logged."""
     framed = b"\0" + row["schema_id"].to_bytes(4, "big") + row["payload"]
     try:
         return decode(framed)

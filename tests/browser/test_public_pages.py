@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from tests.browser.conftest import Cast, Visitor
 pytestmark = pytest.mark.browser
 CATALOGUE = ["/events", "/events/PromiseMade", "/events/WorkerRegistered"]
 PUBLIC = [*CATALOGUE, "/outcomes", "/outcomes?year=PY2023", "/cohorts"]
-PAGES = [*PUBLIC, "/flow?paused=1", "/flow/count"]
+REBUILD = ["/rebuild?still=1", "/rebuild/start", "/rebuild/switch"]
+PAGES = [*PUBLIC, "/flow?paused=1", "/flow/count", *REBUILD]
 NEWEST = [
     ("welding", "Welding", "river-college", "ok", 77),
     ("care", "Care of older people at home", "river-college", "ok", 61),
@@ -51,10 +53,34 @@ async def connect(pool: Pool) -> None:
         await pool.execute(lane, name, pending, failures)
 
 
+async def rebuild(pool: Pool) -> None:
+    """Under way, compared, and something differs."""
+    key = {"worker_id": "0198c1f0-0000-7000-8000-000000000001", "enrolment_id": "e-1042"}
+    rows = [{"table": "training", "key": key, "how": "different", "columns": ["sessions"]}]
+    tables = [{"table": "training", "differences": rows}, {"table": "story", "differences": []}]
+    found = {"equal": False, "rows": 4_812_007, "unsettled": 2, "tables": tables}
+    await pool.execute(
+        "INSERT INTO projections_work.rebuild (is_changed, rate, asked_by, log_records, read_records,"
+        " records_per_s, told_at, comparison, compared_at) VALUES (true, 25000, 'hub (page)', 5000000,"
+        " 3161000, 18420, now() + interval '1 hour', $1, now()) ON CONFLICT DO NOTHING",
+        json.dumps(found),
+    )
+    await pool.execute(
+        "INSERT INTO projections_work.rebuild_step (step, rate, asked_by, begun_at, ended_at, outcome)"
+        " VALUES ('start', 25000, 'hub (page)', now(), now(), 'done')"
+    )
+    await pool.execute(
+        "INSERT INTO projections_work.rebuild_step (step, asked_by, begun_at, ended_at, outcome, code,"
+        " told) VALUES ('switch', 'hub (page)', now(), now(), 'refused', 'differs', 'the comparison"
+        " found differences; look at them first')"
+    )
+
+
 @pytest.fixture(scope="package")
 def filled(cast: Cast) -> Cast:
     cast.site.do(release(cast.site.pool))
     cast.site.do(connect(cast.site.pool))
+    cast.site.do(rebuild(cast.site.pool))
     return cast
 
 
@@ -256,6 +282,37 @@ def test_the_flow_is_read_without_scripts(browser: Browser, filled: Cast) -> Non
     context.close()
 
 
+def test_the_rebuild_refreshes_by_itself_and_keeps_the_focus(operator: Visitor) -> None:
+    page = operator.open("/rebuild")
+    page.locator("#press-compare").focus()
+    page.evaluate("document.querySelector('#steps').dataset.old = 'yes'")
+    page.wait_for_selector("#steps:not([data-old])")
+
+    assert page.evaluate("document.activeElement.id") == "press-compare"
+    assert page.get_by_role("progressbar", name="How far the new tables are").count() == 1
+    page.click("text=Hold still")
+    assert page.locator("[hx-trigger]").count() == 0
+    assert operator.complaints == []
+
+
+def test_a_rebuild_is_ordered_without_scripts(browser: Browser, filled: Cast) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    visit = Visitor(context, filled)
+    visit.open("/demo")
+    visit.page.click("button[name=role]")
+    visit.open("/rebuild")
+    visit.page.click("#ask-rate")
+    visit.page.fill("#rate", "twelve")
+    visit.page.click("text=Yes, do it")
+    assert visit.page.title().startswith("Error:")
+    visit.page.fill("#rate", "12")
+    visit.page.click("text=Yes, do it")
+    assert "Asked for: Change the speed." in visit.page.inner_text("main")
+    query = "DELETE FROM projections_work.rebuild_step WHERE begun_at IS NULL RETURNING rate"
+    assert filled.site.do(filled.site.pool.fetchval(query)) == 12
+    context.close()
+
+
 def test_no_link_of_these_pages_is_dead(operator: Visitor) -> None:
     found = set()
     for path in (*PAGES, "/flow", "/"):
@@ -273,6 +330,7 @@ def test_screenshots(operator: Visitor, shots: Path | None, width: int) -> None:
     kind = "phone" if width == 360 else "desktop"
     addresses = {
         "flow": "/flow",
+        "rebuild": "/rebuild?still=1",
         "catalogue": "/events",
         "catalogue-event": "/events/PromiseMade",
         "outcomes": "/outcomes",
@@ -281,7 +339,7 @@ def test_screenshots(operator: Visitor, shots: Path | None, width: int) -> None:
     for name, path in addresses.items():
         picture = Path("docs/screenshots") / f"{name}-{kind}.png"
         if shots is not None:
-            if path != "/flow":
+            if path in PUBLIC:
                 operator.context.clear_cookies()
             operator.open(path).wait_for_load_state("load")
             operator.page.screenshot(path=picture)
