@@ -131,12 +131,16 @@ async def test_a_skill_has_what_others_saw_and_did_not_withdraw(ana: Life) -> No
         return own | {"level": level, "attested_by": "SUPERVISOR", "evidence": b"sealed"}
 
     gone = {"attestation_id": "a-1", "skill_id": "onet:2.B.1", "source": "acme"}
+    college = {"source": "river-college"}
     await ana.tell(
         ("SkillClaimed", day(1), {"skill_id": "onet:2.B.1", "level": "CAN_TEACH"}),
         ("SkillClaimed", day(1), {"skill_id": "onet:9", "level": "BEGINNER"}),
         ("SkillAttested", day(2), seen(1, "acme")),
         ("SkillAttested", day(3), seen(2, "acme", "BEGINNER")),
         ("SkillAttested", day(3), seen(1, "river-college")),
+        ("SkillAttested", day(3), seen(3, "river-college")),
+        ("SkillAttestationWithdrawn", day(4), gone | {"attestation_id": "a-3"} | college),
+        ("SkillAttested", day(5), seen(3, "river-college")),
         ("SkillAttestationWithdrawn", day(4), gone | {"reason": "MISTAKE"}),
         ("SkillAttestationWithdrawn", day(4), gone | {"attestation_id": "a-2", "source": "else"}),
     )
@@ -144,12 +148,13 @@ async def test_a_skill_has_what_others_saw_and_did_not_withdraw(ana: Life) -> No
     assert await ana.see(
         SkillStanding, "skill_id", "claimed_level", "attestations", "attested_by_organizations"
     ) == {
-        ("onet:2.B.1", "CAN_TEACH", 2, ("acme", "river-college")),
+        ("onet:2.B.1", "CAN_TEACH", 3, ("acme", "river-college")),
         ("onet:9", "BEGINNER", 0, ()),
     }
     assert await ana.see(LiveAttestation, "source", "attestation_id", "evidence") == {
         ("acme", "a-2", b"sealed"),
         ("river-college", "a-1", b"sealed"),
+        ("river-college", "a-3", b"sealed"),
     }
     assert await ana.see(SkillStanding, "skill_id", "attested_level", at=day(2)) == {
         ("onet:2.B.1", "CAN_DO"),

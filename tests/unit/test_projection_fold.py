@@ -15,16 +15,19 @@ from schemas.events import (
     OrganizationRegistered,
     ProgrammePublished,
     TrainingCompleted,
+    TrainingExited,
     TrainingProgressed,
 )
 from services.projections.declaration import (
     Count,
     Current,
     Earliest,
+    Exists,
     Key,
     Latest,
     Projection,
     Union,
+    Where,
 )
 from services.projections.fold import fold
 from services.projections.intake import take_in
@@ -89,6 +92,34 @@ class Offers(Projection):
 @given(data=with_repeats(events("ProgrammePublished", "OrganizationRegistered", most=12)))
 def test_the_highest_version_wins_whenever_it_occurred(data: list[Event]) -> None:
     _assert_same(folded(data, Offers), reference(data, [Offers])["offers"])
+
+
+class Exits(Projection):
+    """Conditions for one event type and for another, of codes and of yes or no, and two at once."""
+
+    key = Key("worker_id")
+    days = Count(
+        TrainingExited,
+        TrainingCompleted,
+        where=(
+            Where(TrainingExited.day_known, True),
+            Where(TrainingExited.reason, "WITHDREW", "NO_SHOW"),
+            Where(TrainingCompleted.result, "PASSED"),
+        ),
+    )
+    reason = Current(TrainingExited.reason, where=Where(TrainingExited.day_known, False))
+    course_id = Earliest(
+        TrainingExited.course_id,
+        TrainingCompleted.course_id,
+        where=Where(TrainingCompleted.result, "PASSED", "DISTINCTION"),
+    )
+    is_known = Exists(TrainingExited, where=Where(TrainingExited.day_known, True))
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=with_repeats(events("TrainingExited", "TrainingCompleted", most=12)))
+def test_conditions_hold_for_their_own_event_type_alone(data: list[Event]) -> None:
+    _assert_same(folded(data, Exits), reference(data, [Exits])["exits"])
 
 
 def test_an_instant_before_1970_is_earlier() -> None:
