@@ -174,6 +174,10 @@ class Changes:
         change.taken_sum -= found.hash_sum
         change.parked += found.records
 
+    def release(self, place: Place, found: Tally) -> None:
+        """Records that were parked, and count as taken until more is known."""
+        self.park(place, Tally(-found.records, -found.hash_sum))
+
     def columns(self) -> Iterator[list[object]]:
         """One list for each argument of `CHANGE`, sorted so that rows are locked in one order."""
         found = [self._found[place] for place in sorted(self._found)]

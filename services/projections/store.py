@@ -139,6 +139,10 @@ class ReadModelStore:
             )
 
     @property
+    def connection(self) -> Connection:
+        return self._connection
+
+    @property
     def layouts(self) -> Sequence[Layout]:
         return [layout for layouts in self._layouts.values() for layout in layouts]
 
@@ -172,15 +176,19 @@ class ReadModelStore:
             await self.books.advance(batch)
             changes = Changes()
             await self.books.park(batch.intake.parked, changes)
-            found = [batch.intake.left_out]
-            gone = await self._gone(batch)
-            for events, folded in zip(batch.intake.events, batch.folded, strict=True):
-                found += await self._merge(events, folded, gone)
-            await self.books.leave_out(found, changes)
-            if gone:
-                await forget(self._connection, self._schema, gone, self.books, changes)
+            await self.take(batch, changes)
             await self.books.count(changes)
         self.books.committed(batch)
+
+    async def take(self, batch: Batch, changes: Changes) -> None:
+        """Merge the events of a batch, all of whose records count as taken by now."""
+        found = [batch.intake.left_out]
+        gone = await self._gone(batch)
+        for events, folded in zip(batch.intake.events, batch.folded, strict=True):
+            found += await self._merge(events, folded, gone)
+        await self.books.leave_out(found, changes)
+        if gone:
+            await forget(self._connection, self._schema, gone, self.books, changes)
 
     async def _gone(self, batch: Batch) -> set[UUID]:
         """Those of whom records were parked just now, and who have been erased."""
