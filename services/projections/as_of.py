@@ -16,7 +16,6 @@ from uuid import UUID
 
 import polars as pl
 
-from schemas import events as e
 from services.common.errors import TerminalError
 from services.common.moments import NOW, AsOf
 from services.common.postgres import Connection
@@ -24,7 +23,7 @@ from services.projections.declaration import STORIES
 from services.projections.events import ROW, Events
 from services.projections.fold import fold
 from services.projections.layout import Layout, layout_of
-from services.projections.projections import PROJECTIONS, RETRACTIONS
+from services.projections.projections import DIVIDED, PROJECTIONS, RETRACTIONS
 from services.projections.retractions import standing_in
 from services.projections.settled import SettledTables
 from services.projections.settling import decoded_rows
@@ -33,11 +32,10 @@ from services.projections.settling import decoded_rows
 MOST_EVENTS = 20_000
 
 # What brings a story, or part of one, to another id, and says so under both.
-_MERGED, _SPLIT = e.WorkersMerged.__name__, e.WorkersSplit.__name__
+_MERGED, _SPLIT = RETRACTIONS.moved.event, DIVIDED.event
 _FROM, _INTO = "from_worker_id", "into_worker_id"
 # What says that an event turned out to be about somebody else.
 _ABOUT_ANOTHER = "WRONG_PERSON"
-_ABOUT_ANOTHER_SAID = (e.RecordVoided.voided_event_id, e.RecordCorrected.corrected_event_id)
 
 _LOGS = "SELECT {columns} FROM {schema}.{log} WHERE worker_id = $1"
 _IDS = "SELECT worker_id, event_id FROM {schema}.{log} WHERE worker_id = ANY ($1)"
@@ -90,7 +88,7 @@ class History:
     def about_another(self) -> frozenset[bytes]:
         """Ids of events that were ever said to be about somebody else, taken back or not."""
         found: set[bytes] = set()
-        for field in _ABOUT_ANOTHER_SAID:
+        for field in RETRACTIONS.voids:
             frame = self.events.by_type.get(field.event) if self.events else None
             if frame is not None:
                 said = pl.col("reason").cast(pl.String) == _ABOUT_ANOTHER

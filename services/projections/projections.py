@@ -868,6 +868,9 @@ RETRACTIONS = Retractions(
     kept=ERASURE,
 )
 
+# What takes part of a story to an id of its own again, and says so under both.
+DIVIDED = e.WorkersSplit.from_worker_id
+
 # Events that feed no table, and why. They are in `story` like all others.
 NO_TABLE: Mapping[str, str] = {
     "DemographicsDeclared": "for aggregates only; a table would invite other uses",
