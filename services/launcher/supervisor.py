@@ -224,16 +224,27 @@ class Supervisor:
         servers_given = {"KAFKA_BOOTSTRAP", "DATABASE_URL"} & os.environ.keys()
         if not servers_given and initialised.is_done(self._data, self._env):
             return
-        await self._finish(self._program("init", "init"))
+        # Nothing runs yet: a read model that is declared anew is made again now.
+        await self._finish(self._program("init", "init", "--rebuild"), shows="Making the read")
         if not servers_given:
             initialised.mark_done(self._data, self._env)
         self._say("Topics and tables are there")
 
-    async def _finish(self, program: Program) -> None:
-        """Run a program to its end. Raises DiedAtStart with its last lines when it failed."""
+    async def _finish(self, program: Program, *, shows: str | None = None) -> None:
+        """Run a program to its end. Raises DiedAtStart with its last lines when it failed.
+
+        shows: how the lines of its log begin that are repeated here, whenever the last one changed.
+        """
         limit(program.log, most_bytes=0)
         self._keeper.own(program)
-        code = await asyncio.to_thread(program.wait)
+        showing = (
+            asyncio.create_task(self._repeat(program.log, shows)) if shows is not None else None
+        )
+        try:
+            code = await asyncio.to_thread(program.wait)
+        finally:
+            if showing is not None:
+                showing.cancel()
         self._record(program.name, None)
         if code:
             raise DiedAtStart(program.name, code, last_lines(program.log))
@@ -264,21 +275,16 @@ class Supervisor:
         self._keeper.keep(self._program("live", *LIVE))
 
     async def _seed(self) -> None:
-        """Run the seed, repeating the last line of its log whenever that changed."""
+        """Run the seed, and show how far it is."""
         self._say("Seeding the demo region")
-        program = self._program("seed", *SEED)
-        showing = asyncio.create_task(self._repeat(program.log))
-        try:
-            await self._finish(program)
-        finally:
-            showing.cancel()
+        await self._finish(self._program("seed", *SEED), shows="")
 
-    async def _repeat(self, log: Path) -> None:
+    async def _repeat(self, log: Path, begins: str) -> None:
         shown = ""
         while True:
             await asyncio.sleep(1)
             line = last_lines(log, 1).strip()
-            if line and line != shown:
+            if line and line != shown and line.startswith(begins):
                 self._say(f"  {line}")
                 shown = line
 

@@ -46,7 +46,7 @@ def serve(*arguments: str) -> None:
     http.server.HTTPServer(("127.0.0.1", int(arguments[-1])), Healthy).serve_forever()
 
 
-def init() -> None:
+def init(*_: str) -> None:
     async def make() -> None:
         from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 

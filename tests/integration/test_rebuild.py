@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import secrets
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -209,7 +209,7 @@ class Reads:
         self.numbers: list[int] = []
         self.seen: set[tuple[int, ...]] = set()
 
-    def hammers(self) -> list[Callable[[asyncio.Event], Awaitable[None]]]:
+    def hammers(self) -> list[Callable[[asyncio.Event], Coroutine[None, None, None]]]:
         return [self.over_http, self.over_http, self.in_one_statement, self.in_a_transaction]
 
     async def over_http(self, done: asyncio.Event) -> None:
