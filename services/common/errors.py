@@ -56,7 +56,10 @@ class FieldError:
 
 
 class Problem(ThroughlineError):
-    """An answer as RFC 9457 problem details. `code` is stable and names the page of the error."""
+    """An answer as RFC 9457 problem details. `code` is stable and names the page of the error.
+
+    extensions: further members of the answer (RFC 9457, section 3.2).
+    """
 
     def __init__(
         self,
@@ -66,6 +69,7 @@ class Problem(ThroughlineError):
         *,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
+        extensions: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -73,6 +77,7 @@ class Problem(ThroughlineError):
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
+        self.extensions = dict(extensions or {})
 
     def body(self) -> dict[str, object]:
         title = self.code.replace("-", " ").capitalize()
@@ -84,7 +89,7 @@ class Problem(ThroughlineError):
         }
         if self.errors:
             body["errors"] = [error.as_dict() for error in self.errors]
-        return body
+        return self.extensions | body
 
 
 def not_found(what: str) -> Problem:

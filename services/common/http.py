@@ -39,6 +39,7 @@ DEFAULT_BODY_BYTES = 1_000_000
 # A token, a trace and a key take a few hundred; browsers' cookies a few thousand.
 HEADER_BYTES = 32_768
 _START_PATIENCE_S = 60.0
+_INSTANT = "Send an instant with its time zone (RFC 3339), such as 2026-03-01T12:00:00Z."
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,11 @@ async def _problem(_request: Request, error: Exception) -> JSONResponse:
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     errors = [
-        FieldError(".".join(str(part) for part in item["loc"][1:]) or "body", item["msg"])
+        FieldError(
+            ".".join(str(part) for part in item["loc"][1:]) or "body",
+            item["msg"],
+            _INSTANT if item["type"].startswith(("datetime", "timezone")) else None,
+        )
         for item in error.errors()
     ]
     return _answer(Problem(422, "invalid", "Some fields are not as they must be.", errors=errors))

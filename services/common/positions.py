@@ -9,10 +9,11 @@ from services.common.errors import FieldError, Problem
 from services.common.kafka import Position
 from services.common.postgres import Pool
 
-PASSED = """
-SELECT EXISTS (SELECT FROM read.stream_position
-    WHERE topic = $1 AND partition = $2 AND next_offset > $3)
+REACHED = """
+SELECT next_offset, extract(epoch FROM now() - advanced_at)::float8 AS idle_s
+FROM read.stream_position WHERE topic = $1 AND partition = $2
 """
+_MOST_PARTITION, _MOST_OFFSET = 2**31 - 1, 2**63 - 2
 
 
 def parse_after(text: str | None) -> Position | None:
@@ -20,7 +21,9 @@ def parse_after(text: str | None) -> Position | None:
     if text is None:
         return None
     try:
-        return Position.parse(text)
+        found = Position.parse(text)
+        if found.partition > _MOST_PARTITION or found.offset > _MOST_OFFSET:
+            raise ValueError("no partition or offset is so great")
     except ValueError:
         fix = "Send a position as a write answered it, such as stories:3:1207."
         raise Problem(
@@ -29,23 +32,44 @@ def parse_after(text: str | None) -> Position | None:
             "after: it is not a position.",
             errors=[FieldError("after", "not a position", fix)],
         ) from None
+    return found
 
 
 async def wait_until_read(pool: Pool, after: Position | None, *, within_s: float = 5.0) -> None:
     """Return when the read model reflects the position.
 
-    Raises Problem 503 when it does not do so in time.
+    Raises Problem 503 with the lag when it does not do so in time.
     """
     if after is None:
         return
     deadline, pause = time.monotonic() + within_s, 0.005
-    while not await pool.fetchval(PASSED, after.topic, after.partition, after.offset):
+    while True:
+        reached = await pool.fetchrow(REACHED, after.topic, after.partition)
+        if reached is not None and reached["next_offset"] > after.offset:
+            return
         if time.monotonic() > deadline:
-            raise Problem(
-                503,
-                "read-model-behind",
-                f"The read model has not passed {after} yet.",
-                headers={"Retry-After": "1"},
-            )
+            raise _behind(after, *(reached or (0, None)))
         await asyncio.sleep(pause)
         pause = min(pause * 2, 0.1)
+
+
+def _behind(after: Position, next_offset: int, idle_s: float | None) -> Problem:
+    """Which partition, how many records, and for how long nothing moved there."""
+    behind = after.offset + 1 - next_offset
+    since = "" if idle_s is None else f", and moved on last {idle_s:.1f} s ago"
+    return Problem(
+        503,
+        "read-model-behind",
+        f"The read model has not passed {after} yet: on {after.topic}:{after.partition} it holds "
+        f"what is before {next_offset}, is {behind} records behind{since}.",
+        headers={"Retry-After": str(min(30, 1 + behind // 50_000))},
+        extensions={
+            "lag": {
+                "topic": after.topic,
+                "partition": after.partition,
+                "next_offset": next_offset,
+                "records_behind": behind,
+                "seconds_since_last": idle_s,
+            }
+        },
+    )

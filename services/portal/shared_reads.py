@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
+import polars as pl
 from fastapi import Request
 
 from services.common.access import Principal
 from services.common.clock import utc_now
 from services.common.codec import Decoded
 from services.common.consent import NEVER_SHARED
-from services.common.errors import not_found
+from services.common.errors import Problem, not_found
+from services.common.moments import AsOf
 from services.common.postgres import Connection
 from services.common.reads import Read, hold_withdrawals, log_reads
+from services.portal.past import Subject, Telling, events_in, redacted, story_page, telling
 from services.portal.reading import (
     Cursors,
     Told,
@@ -25,17 +28,34 @@ from services.portal.reading import (
     shared_item,
     with_names,
 )
+from services.portal.standing import Rows, Section, Sections, answer, seen_by, types_behind
 from services.portal.store import AgreedGrant, ReadStore, StoryFilter
+
+# A read that is not by pages rests on no more facts than this: each is logged for the worker.
+MOST_FACTS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What an organisation asks for: a page of a story, under one purpose or any agreed."""
+    """What an organisation asks for: of whom, when, a page of it, under one purpose or any."""
 
+    subject: Subject
+    moment: AsOf
     limit: int
     before: str | None
-    as_of: datetime | None
     purpose: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SharedRows:
+    """What an organisation may see of some sections, and the head of the answer.
+
+    categories: what the worker agreed to; a section of another category is not there.
+    """
+
+    head: Mapping[str, Any]
+    categories: frozenset[str]
+    sections: Mapping[str, Rows]
 
 
 class SharedReads:
@@ -49,21 +69,69 @@ class SharedReads:
     def of(cls, request: Request) -> SharedReads:
         return cls(request.app.state, request.app.state.portal.store)
 
-    async def story(self, worker_id: UUID, who: Principal, asked: Asked) -> dict[str, Any]:
+    async def story(self, who: Principal, asked: Asked) -> dict[str, Any]:
         """A page of what may be seen. Raises Problem 404 without a grant in force."""
-        vault, recipient = self._state.vault, who.organization_id
+        worker_id, recipient = asked.subject.worker_id, who.organization_id
         agreed = await self._live(worker_id, recipient, asked.purpose, utc_now())
-        reflects = await self._store.reflects(worker_id)
-        cursors = Cursors(vault, recipient, worker_id)
-        events, following = await self._events(worker_id, agreed, asked, cursors)
+        cursors = Cursors(self._state.vault, recipient, worker_id)
+        wanted = StoryFilter(
+            asked.limit + 1, categories=_categories(agreed), before=cursors.read(asked.before)
+        )
+        head, found = await self._page(who, asked, wanted)
+        events = found[: asked.limit]
         opened = await opened_fields(self._state.keyring, events)
         told = await self._decided(worker_id, who, asked, events, opened)
         return {
-            "subject": vault.pseudonym(worker_id, recipient),
-            "position": str(reflects) if reflects else None,
-            "parked": await self._store.is_parked(worker_id),
+            **head,
             "items": await with_names([shared_item(one) for one in told], self._store),
-            "next": following,
+            "next": cursors.write(events[-1]) if len(found) > asked.limit else None,
+        }
+
+    async def rows(self, who: Principal, asked: Asked, sections: Sequence[Section]) -> SharedRows:
+        """Sections made of the facts that may be seen, and of what may be seen of them.
+
+        Raises Problem 404 without a grant in force, 422 when too many facts stand behind them.
+        """
+        worker_id = asked.subject.worker_id
+        now = utc_now()
+        agreed = await self._live(worker_id, who.organization_id, asked.purpose, now)
+        categories = _categories(agreed)
+        seen = seen_by(sections, categories)
+        found = await telling(
+            self._state.pool, self._store, asked.subject, asked.moment, to_worker=False
+        )
+        events = _facts(found, types_behind(seen), categories)
+        told = await self._decided(worker_id, who, asked, events, {})
+        shown = redacted(found.events, [(one.event, one.disclosure.fields) for one in told])
+        made: dict[str, Rows] = {}
+        async with self._state.pool.acquire() as connection:
+            views = Sections(connection, asked.moment.as_of or now, worker_id)
+            for section in seen:
+                made[section.name] = answer(await views.over(shown, section), to_worker=False)
+        return SharedRows(self._head(who, asked, found.position, found.parked), categories, made)
+
+    async def _page(
+        self, who: Principal, asked: Asked, wanted: StoryFilter
+    ) -> tuple[dict[str, Any], list[Decoded]]:
+        """The head of the answer, and one event more than a page of those that may be seen."""
+        worker_id, moment = asked.subject.worker_id, asked.moment
+        if not moment.is_now:
+            found = await telling(
+                self._state.pool, self._store, asked.subject, moment, to_worker=False
+            )
+            head = self._head(who, asked, found.position, found.parked)
+            return head, story_page(found.events, wanted)
+        position = await self._store.reflects(worker_id)
+        events = await self._store.story(worker_id, wanted)
+        return self._head(who, asked, position, await self._store.is_parked(worker_id)), events
+
+    def _head(self, who: Principal, asked: Asked, position: object, parked: bool) -> dict[str, Any]:
+        subject = self._state.vault.pseudonym(asked.subject.worker_id, who.organization_id)
+        return {
+            "subject": subject,
+            "position": str(position) if position else None,
+            "parked": parked,
+            **asked.moment.as_answer(),
         }
 
     async def _live(
@@ -82,21 +150,6 @@ class SharedReads:
         if not live:
             raise not_found("worker")
         return live
-
-    async def _events(
-        self, worker_id: UUID, agreed: Sequence[AgreedGrant], asked: Asked, cursors: Cursors
-    ) -> tuple[list[Decoded], str | None]:
-        """Events of the categories agreed to, and where the next page begins."""
-        categories = frozenset(c for one in agreed for c in one.grant.categories) - NEVER_SHARED
-        wanted = StoryFilter(
-            asked.limit + 1,
-            categories=categories,
-            as_of=asked.as_of,
-            before=cursors.read(asked.before),
-        )
-        events = await self._store.story(worker_id, wanted)
-        shown = events[: asked.limit]
-        return shown, cursors.write(shown[-1]) if len(events) > asked.limit else None
 
     async def _decided(
         self,
@@ -124,6 +177,22 @@ class SharedReads:
             producer, settings = self._state.producer, self._state.settings
             await log_reads(producer, settings, map(read_of, told), who, now)
         return told
+
+
+def _categories(agreed: Sequence[AgreedGrant]) -> frozenset[str]:
+    return frozenset(c for one in agreed for c in one.grant.categories) - NEVER_SHARED
+
+
+def _facts(found: Telling, types: frozenset[str], categories: frozenset[str]) -> Sequence[Decoded]:
+    """The events of these types that a reader of these categories may see."""
+    if found.events is None:
+        return ()
+    behind = pl.col("event_type").is_in(list(types)) & pl.col("category").is_in(list(categories))
+    log = found.events.log.filter(behind)
+    if log.height > MOST_FACTS:
+        detail = f"More than {MOST_FACTS} facts stand behind this. Read the story by pages."
+        raise Problem(422, "too-long", detail)
+    return events_in(log)
 
 
 def read_of(told: Told) -> Read:

@@ -261,7 +261,7 @@ class ReadStore:
         return [tuple(row) for row in await self._pool.fetch(_DEMO_EMPLOYERS, limit)]
 
 
-def decoded(row: Mapping[str, Any]) -> Decoded | None:
+def decoded(row: Mapping[str, Any] | Record) -> Decoded | None:
     """An event from its columns in a log. What does not decode here is None, and logged."""
     framed = b"\0" + row["schema_id"].to_bytes(4, "big") + row["payload"]
     try:

@@ -8,6 +8,7 @@ definition of each view, nothing is created, and no more than one worker's rows 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -21,6 +22,7 @@ from services.common.postgres import Connection
 from services.projections.as_of import layouts, tables
 from services.projections.declaration import STORIES
 from services.projections.events import Events
+from services.projections.projections import VIEWS
 from services.projections.types import BYTES, INSTANT, TEXT, ColumnType
 from services.projections.types import UUID as ID
 from services.projections.views import View
@@ -31,6 +33,8 @@ _STORY = {
     **dict.fromkeys(("occurred_at", "recorded_at"), INSTANT),
     **dict.fromkeys(("event_type", "category", "source", "topic"), TEXT),
 }
+
+_VIEWS = {view.table: view for view in VIEWS}
 
 
 class WorkerViews:
@@ -57,7 +61,7 @@ class WorkerViews:
             rows = f"$1::json -> '{table}'"
             return f"SELECT * FROM json_populate_recordset(NULL::{self._schema}.{table}, {rows})"
 
-        return await self._rows(view, folded, _as_json(events))
+        return await self._rows(view, folded, await asyncio.to_thread(_as_json, events))
 
     async def _rows(
         self, view: type[View], source: Callable[[str], str], given: object
@@ -65,6 +69,18 @@ class WorkerViews:
         rows = await self._connection.fetch(_statement(view, source), given, self._at)
         sealed = _sealed(view)
         return [{k: v for k, v in row.items() if k not in sealed} for row in rows]
+
+
+def view_named(table: str) -> type[View]:
+    """A view of the read model by its name. Raises KeyError."""
+    return _VIEWS[table]
+
+
+def feeding(view: type[View]) -> frozenset[str]:
+    """The event types that a view's rows come from; not those that only mark them as disputed."""
+    marks = set(_read_by(view_named("open_dispute"))) if view.table != "open_dispute" else set()
+    tables_read = (one for one in _read_by(view) if one not in marks and not issubclass(one, View))
+    return frozenset(event for one in tables_read for event in one.events)
 
 
 def _statement(view: type[View], source: Callable[[str], str]) -> str:
