@@ -178,6 +178,9 @@ class Changes:
         """Records that were parked, and count as taken until more is known."""
         self.park(place, Tally(-found.records, -found.hash_sum))
 
+    def total(self, counter: str) -> int:
+        return sum(getattr(change, counter) for change in self._found.values())
+
     def columns(self) -> Iterator[list[object]]:
         """One list for each argument of `CHANGE`, sorted so that rows are locked in one order."""
         found = [self._found[place] for place in sorted(self._found)]

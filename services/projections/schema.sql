@@ -37,3 +37,17 @@ CREATE TABLE IF NOT EXISTS projections_work.rebuild_step (
 );
 CREATE INDEX IF NOT EXISTS rebuild_step_waits
     ON projections_work.rebuild_step (step_id) WHERE begun_at IS NULL;
+
+-- What operators replayed or dropped of parked records, and what became of it.
+CREATE TABLE IF NOT EXISTS projections_work.replay (
+    replay_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    owner text,               -- whose records: a worker's or an organisation's id
+    position text,            -- of the one record, where its key names nobody or it was dropped
+    asked_by text NOT NULL,
+    replayed_at timestamptz NOT NULL DEFAULT now(),
+    taken integer NOT NULL,
+    left_out integer NOT NULL,
+    still integer NOT NULL,
+    stopped_at text,
+    why text
+);

@@ -1,0 +1,1 @@
+"""Records that wait because they, or an earlier one of the same owner, could not be read."""

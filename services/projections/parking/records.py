@@ -1,0 +1,63 @@
+"""Parked records as they came from Kafka, and the order in which an owner's are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from services.common.kafka import Position
+from services.projections.batch import Batch
+from services.projections.intake import Partition
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A parked record, as it came from Kafka."""
+
+    key: bytes | None
+    value: bytes | None
+    offset: int
+    headers: Sequence[tuple[str, bytes]]
+
+
+Records: TypeAlias = dict[Partition, list[Waiting]]
+
+
+def whose(owner: bytes | None, at: Position | None) -> tuple[str, Sequence[Any]]:
+    if at is not None:
+        where = "p.topic = $1 AND p.partition = $2 AND p.log_offset = $3"
+        return where, (at.topic, at.partition, at.offset)
+    return "p.owner = $1", (owner,)
+
+
+def name_of(owner: bytes | None) -> str | None:
+    if owner is None:
+        return None
+    return str(UUID(bytes=owner)) if len(owner) == 16 else owner.decode("utf-8", "replace")
+
+
+def order_of(position: Position) -> tuple[bool, Position]:
+    """As IN_ORDER has it."""
+    return position.topic == "deliveries", position
+
+
+def before(records: Records, blocked: Position) -> Records:
+    """What comes before a record in the owner's order."""
+    found = {
+        place: [one for one in some if order_of(Position(*place, one.offset)) < order_of(blocked)]
+        for place, some in records.items()
+    }
+    return {place: some for place, some in found.items() if some}
+
+
+def read_of(waiting: Records, batch: Batch, stopped_at: Position | None) -> Records:
+    """The records that were read."""
+    records = waiting if stopped_at is None else before(waiting, stopped_at)
+    parked = {one.position for one in batch.intake.parked}
+    found = {
+        place: [one for one in some if Position(*place, one.offset) not in parked]
+        for place, some in records.items()
+    }
+    return {place: some for place, some in found.items() if some}
