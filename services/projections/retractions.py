@@ -156,20 +156,15 @@ def _erasures(events: Events, rules: Retractions) -> Iterator[Erasure]:
 def _erased_rows(
     erasures: Iterable[Erasure], log: pl.DataFrame, rules: Retractions
 ) -> Iterator[tuple[int, str]]:
-    """`_row` and `why` of what is erased.
-
-    Who has parts erased keeps what takes other events out: else these would come back.
-    """
+    """`_row` and `why` of what is erased."""
     mine: dict[bytes, list[Erasure]] = defaultdict(list)
     for erasure in erasures:
         mine[erasure.worker_id].append(erasure)
     concerned = log.filter(pl.col("worker_id").cast(pl.Binary).is_in(list(mine)))
     columns = concerned.select(ROW, "worker_id", "event_type", "category", "recorded_at")
     for row, worker, name, category, at in columns.iter_rows():
-        if name in rules.kept:
-            continue
-        covering = [e for e in mine[worker] if e.covers(category, at)]
-        if any(not e.categories or name not in rules.types for e in covering):
+        covered = any(erasure.covers(category, at) for erasure in mine[worker])
+        if covered and name not in rules.kept:
             yield row, ERASED
 
 

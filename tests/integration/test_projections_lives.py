@@ -188,11 +188,9 @@ STEPS = st.lists(
         st.integers(0, PARTITIONS - 1),
         st.sampled_from([TOPICS, TOPICS, ("stories",), ("deliveries",)]),
         st.integers(1, 6),  # records
-        st.sampled_from(
-            ["well", "well", "well", "killed before the commit", "killed after the commit"]
-        ),
+        st.sampled_from([*["well"] * 6, "killed before the commit", "killed after the commit"]),
     ),
-    max_size=14,
+    max_size=20,
 )
 
 
@@ -229,7 +227,7 @@ class Bench:
             await self.scratch.apply(batch)
 
 
-@pytest.mark.parametrize("examples", [80, pytest.param(2000, marks=pytest.mark.faults_long)])
+@pytest.mark.parametrize("examples", [60, pytest.param(2000, marks=pytest.mark.faults_long)])
 def test_live_tables_are_what_the_log_says_whatever_happens_on_the_way(
     own_settings: Settings, examples: int
 ) -> None:
