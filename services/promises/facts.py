@@ -83,18 +83,19 @@ def in_force(facts: Iterable[Fact]) -> Sequence[Fact]:
     another's word.
     """
     known = list(facts)
-    replaced = {(fact.source, fact.supersedes) for fact in known if fact.supersedes is not None}
-    voided = {(void.source, UUID(bytes=void.target)) for void in voids_in_force(_voids(known), HUB)}
+    gone = {(void.source, UUID(bytes=void.target)) for void in voids_in_force(_voids(known), HUB)}
     return [
-        fact
-        for fact in known
-        if (fact.source, fact.event_id) not in replaced
-        and not {(fact.source, fact.event_id), (HUB, fact.event_id)} & voided
+        fact for fact in known if not {(fact.source, fact.event_id), (HUB, fact.event_id)} & gone
     ]
 
 
 def _voids(facts: Iterable[Fact]) -> Iterable[Void]:
     for fact in facts:
         if (field := _TAKES_BACK.get(fact.name)) is not None:
-            target = UUID(fact.fields[field]).bytes
-            yield Void(fact.event_id.bytes, target, fact.source, fact.recorded_at)
+            yield _void(fact, UUID(fact.fields[field]))
+        if fact.supersedes is not None:
+            yield _void(fact, fact.supersedes, replaces=True)
+
+
+def _void(fact: Fact, target: UUID, *, replaces: bool = False) -> Void:
+    return Void(fact.event_id.bytes, target.bytes, fact.source, fact.recorded_at, replaces)
