@@ -40,6 +40,10 @@ FROM read.access_grant g LEFT JOIN consent.revocation r USING (grant_id)
 WHERE g.valid_until IS NOT NULL AND {which}
 ORDER BY g.granted_at DESC, g.grant_id
 """
+_IS_PARKED = """
+SELECT EXISTS (SELECT FROM read.parked WHERE worker_id = $1 OR worker_id IN (
+    SELECT worker_id FROM vault.worker WHERE merged_into = $1))
+"""
 _WORKER_NOW = "SELECT coalesce(merged_into, worker_id) FROM vault.worker WHERE worker_id = $1"
 _GRANTS = _AGREED.format(which="g.worker_id = $1 AND ($2::text IS NULL OR g.recipient_id = $2)")
 _GRANTS_TO = _AGREED.format(which="g.recipient_id = $1 AND g.worker_id = ANY ($2)")
@@ -185,9 +189,8 @@ class ReadStore:
         return found or worker_id
 
     async def is_parked(self, worker_id: UUID, *, using: Connection | None = None) -> bool:
-        """Whether something about this person waits to be put right."""
-        question = "SELECT EXISTS (SELECT FROM read.parked WHERE worker_id = $1)"
-        return bool(await (using or self._pool).fetchval(question, worker_id))
+        """Whether something about this person, old ids included, waits to be put right."""
+        return bool(await (using or self._pool).fetchval(_IS_PARKED, worker_id))
 
     async def grants(
         self, worker_id: UUID, recipient_id: str | None = None, *, using: Connection | None = None

@@ -364,5 +364,5 @@ async def test_standing_has_the_job_the_skills_and_the_open_promises(hub: Hub, r
     assert body["jobs"][0]["wage_amount"] == "19.75"
     assert [skill["skill_id"] for skill in body["skills"]] == ["skill:forklift-driving"]
     assert [promise["promise_id"] for promise in body["open_promises"]] == ["p-pay", "p-role"]
-    acme = await hub.key(Role.EMPLOYER, "acme-foods")
-    assert (await hub.http.get(path, headers=acme)).status_code == 404
+    without_grant = await hub.key(Role.EMPLOYER, "harbor-logistics")
+    assert (await hub.http.get(path, headers=without_grant)).status_code == 404
