@@ -25,7 +25,10 @@ from services.launcher.process import Identity, last_lines, limit, next_free_por
 from services.launcher.program import Program
 from services.launcher.server import LocalServer
 
-HTTP_SERVICES = ("ingest", "consent", "delivery", "promises", "feeds", "registry", "portal")
+HTTP_SERVICES = (
+    *("ingest", "consent", "delivery", "promises", "feeds", "registry", "portal"),
+    "projections",
+)
 WORKERS = ("projections", "delivery", "promises")
 SEED = ("seed",)
 LIVE = ("seed", "--live")

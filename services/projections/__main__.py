@@ -1,9 +1,10 @@
-"""Runs the projections worker: `python -m services.projections`."""
+"""Wires the projections: the worker, `python -m services.projections`, and its HTTP routes."""
 
 from __future__ import annotations
 
 import asyncio
 
+from services.common.http import HttpService
 from services.common.log import get_logger
 from services.common.postgres import Pool, apply_schema
 from services.common.running import run_worker
@@ -45,6 +46,13 @@ class Projections:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._worker.run())
             tasks.create_task(self._keeper.run())
+
+
+def service() -> HttpService:
+    """What operators ask over HTTP; the worker runs elsewhere."""
+    from services.projections.routes import router
+
+    return HttpService("projections", router)
 
 
 def run() -> None:
