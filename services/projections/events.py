@@ -41,7 +41,9 @@ class Events:
     by_type: Mapping[str, pl.DataFrame]
 
     def only(self, rows: pl.Series) -> Events:
-        """The events with these `_row` numbers."""
+        """The events with these `_row` numbers, each once."""
+        if rows.len() == self.log.height:
+            return self
         wanted = rows.alias(ROW).to_frame()
         kept = {
             name: frame.join(wanted, on=ROW, how="semi") for name, frame in self.by_type.items()

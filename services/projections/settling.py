@@ -100,7 +100,7 @@ class Settling:
         if again:
             settled = _untouched(events.only(rows.filter(~_is_of(events.log, again))))
         if standing:
-            settled = await self._without(settled.ordinary, standing)
+            settled = await self._without(settled.ordinary, known, standing)
         for some in _groups(sorted(again)):
             mine = events.only(rows.filter(_is_of(events.log, some)))
             settled = settled.and_also(await self._again(some, mine))
@@ -116,9 +116,10 @@ class Settling:
             return set()
         return self._marked.intersection(log.get_column("worker_id").cast(pl.Binary).unique())
 
-    async def _without(self, events: Events, standing: Standing) -> Settled:
-        """The events of a batch without those that are known not to count."""
-        out = standing.set_aside(events.log, self._rules)
+    async def _without(self, events: Events, known: Set[bytes], standing: Standing) -> Settled:
+        """The events of a batch without those that are known not to count, all of `known`."""
+        theirs = events.log.filter(_is_of(events.log, known))
+        out = standing.set_aside(theirs, self._rules)
         if out.is_empty():
             return replace(_untouched(events), gone=set(ids(standing.gone)))
         out_rows = events.log.join(out, on=ROW)
