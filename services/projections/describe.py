@@ -5,6 +5,7 @@ With `--check` it writes nothing and exits with 1 when the page is stale.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from inspect import cleandoc
@@ -12,10 +13,14 @@ from pathlib import Path
 
 from schemas.catalog import event_types
 from services.projections.declaration import Count, Current, Exists, Merge, Projection
+from services.projections.engine_tables import BOOKKEEPING, LOGS
 from services.projections.layout import layout_of
-from services.projections.projections import PROJECTIONS, VIEWS
+from services.projections.projections import NO_TABLE, PROJECTIONS, VIEWS
 from services.projections.views import View
 
+_COLUMN = re.compile(
+    r"(?:[(,]|^)\s*([a-z_]+) (?:uuid|text|bytea|jsonb|timestamptz|[a-z]*int|num)", re.M
+)
 PAGE = Path(__file__).parents[2] / "docs" / "read-model.md"
 
 _INTRO = """# The read model
@@ -45,24 +50,21 @@ row per event about an organisation. A repeated event is dropped here.
 | `source` | text | the organisation that says so |
 | `schema_id`, `payload` | integer, bytea | the Avro datum and the schema that wrote it |
 
-## Positions
+## The other tables of the engine
 
-`stream_position (topic, partition, next_offset, advanced_at)`: the tables hold every record before
-`next_offset`. It moves in the transaction that writes the rows, and each move is told on the
-channel `positions` as `topic:partition:next_offset`. Topics are named without their prefix.
+`stream_position` moves in the transaction that writes the rows, and each move is told on the
+channel `positions` as `topic:partition:next_offset`. A worker from whose story something leaves is
+folded again, in the transaction of the event that caused it; `RETRACTIONS` says which events do
+that.
 
-`parked (topic, partition, log_offset, worker_id, reason, key, value, headers, parked_at)`: records
-that could not be read, and later records of the same worker, which wait behind them in order.
-
-## What leaves a story
-
-`set_aside` has the rows of `story` that do not count, with `why`: `void` (the source, or the hub,
-took the event back) or `moved` (the story goes on under another id). `void (worker_id, event_id,
-source, void_event_id)` names the events that do not count, which may come later; `moved
-(worker_id)` the ids that are no longer used. A worker from whose story something leaves is folded
-again, in the transaction of the event that caused it; `RETRACTIONS` says which events do that.
+| table | columns | holds |
+|---|---|---|
 """
 
+_NO_TABLE = """## Events that feed no table
+
+They are in `story` like all others.
+"""
 
 _VIEWS = """# Views
 
@@ -89,7 +91,23 @@ _ENVELOPE = {"occurred_at": "When", "source": "Who said it", "event_id": "Which 
 
 def page() -> str:
     tables = [_section(projection) for projection in PROJECTIONS]
-    return "\n".join([_INTRO, *tables, _VIEWS, *map(_view_section, VIEWS)])
+    views = [_view_section(view) for view in VIEWS]
+    unread = [f"- `{name}`: {why}" for name, why in NO_TABLE.items()]
+    engine = _INTRO + "\n".join(_engine_tables())
+    return "\n".join([engine, "", _NO_TABLE, *unread, "", *tables, _VIEWS, *views])
+
+
+def _engine_tables() -> Iterator[str]:
+    """Rows for the tables that are not described above, from the SQL that makes them."""
+    for part in (LOGS + BOOKKEEPING).split("CREATE TABLE IF NOT EXISTS ")[1:]:
+        name = part.split(maxsplit=1)[0].removeprefix("{schema}.")
+        definition, comment = part.split("COMMENT ON TABLE", maxsplit=1)
+        if name in ("story", "directory_event"):
+            continue
+        columns = [f"`{column}`" for column in _COLUMN.findall(definition)]
+        columns = ["those of `story`", *columns] if "LIKE" in definition else columns
+        words = " ".join(comment.split("'")[1].split())
+        yield f"| `{name}` | {', '.join(columns)} | {words} |"
 
 
 def _section(projection: type[Projection]) -> str:
