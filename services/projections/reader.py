@@ -5,8 +5,9 @@ The group coordinates who reads what; its committed offsets are not used at all.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -32,11 +33,21 @@ class LogReader(ConsumerRebalanceListener):  # type: ignore[misc]
     """One member of the consumer group.
 
     `moved` is true when partitions came or went, until `seek` is called with their positions;
-    records of partitions without a known position are never returned.
+    records of partitions without a known position are never returned. Hold `writing` while a batch
+    is written: partitions are then given up after it, and who comes next starts where it ends.
     """
 
-    def __init__(self, consumer: AIOKafkaConsumer, settings: Settings, batch_events: int) -> None:
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        settings: Settings,
+        batch_events: int,
+        hand_over_s: float = 5.0,
+    ) -> None:
+        """hand_over_s: the longest that the group is kept waiting for a write."""
         self._consumer = consumer
+        self._hand_over_s = hand_over_s
+        self.writing = asyncio.Lock()
         self._names = {settings.topic(name): name for s in STREAMS for name in s.topics}
         self._full_names = {name: full for full, name in self._names.items()}
         self._batch_events = batch_events
@@ -46,9 +57,17 @@ class LogReader(ConsumerRebalanceListener):  # type: ignore[misc]
     def subscribe(self) -> None:
         self._consumer.subscribe(topics=sorted(self._names), listener=self)
 
-    def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Give up everything: aiokafka knows no cooperative hand-over, only this one.
+
+        A write that takes longer is not broken off: its positions decide, as they do for a process
+        that was away.
+        """
         self._next.clear()
         self.moved = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._hand_over_s), self.writing:
+                pass
 
     def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         self._next.clear()
@@ -133,6 +152,7 @@ async def open_reader(
     settings: Settings, own: ProjectionsSettings, group: str = GROUP
 ) -> AsyncIterator[LogReader]:
     """Join the group, named without its prefix. Raises DependencyDown when Kafka is away."""
+    session_s = own.session_timeout.total_seconds()
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap,
         group_id=f"{settings.topic_prefix}{group}",
@@ -143,10 +163,12 @@ async def open_reader(
         auto_offset_reset="none",
         isolation_level="read_committed",
         fetch_max_wait_ms=int(own.fetch_wait.total_seconds() * 1000),
-        session_timeout_ms=int(own.session_timeout.total_seconds() * 1000),
-        heartbeat_interval_ms=int(own.session_timeout.total_seconds() * 300),
+        session_timeout_ms=int(session_s * 1000),
+        heartbeat_interval_ms=int(session_s * 300),
+        # Who can't write for so long, others may.
+        max_poll_interval_ms=int(own.longest_write.total_seconds() * 1000),
     )
-    reader = LogReader(consumer, settings, own.batch_events)
+    reader = LogReader(consumer, settings, own.batch_events, hand_over_s=session_s / 2)
     try:
         await consumer.start()
         reader.subscribe()

@@ -29,7 +29,10 @@ class ProjectionsSettings(BaseSettings):
     # and for no longer than this at a time.
     rebuild_gives_way_at: PositiveInt = 1_000
     rebuild_gives_way_for: timedelta = timedelta(seconds=5)
+    # A process that its group has not heard of for so long loses its partitions.
     session_timeout: timedelta = timedelta(seconds=10)
+    # So does one that is heard of, and has not fetched for so long: its database may be cut off.
+    longest_write: timedelta = timedelta(seconds=60)
     # Names this process in its consumer group, so that a quick restart keeps its partitions.
     # Two running processes must not share it.
     instance_id: str | None = None

@@ -45,6 +45,12 @@ _SESSION = {
     "synchronous_commit": "off",
     "jit": "off",
     "temp_buffers": "32MB",
+    # A process that stands still or is cut off in a transaction locks positions that others need.
+    "idle_in_transaction_session_timeout": "20s",
+    "tcp_user_timeout": "20s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
 }
 _STAGED_BYTES = 1_000_000
 

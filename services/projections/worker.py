@@ -37,6 +37,7 @@ _PASSES = (
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
     asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
 )
 
 log = get_logger("projections")
@@ -122,7 +123,10 @@ class ProjectionsWorker:
                 while (batch := await self._unless_stopped(ahead)) is not None:
                     # The next batch is fetched and folded while PostgreSQL writes this one.
                     ahead = asyncio.create_task(self._make(reader, store))
-                    await store.apply(batch)
+                    async with reader.writing:
+                        if reader.moved:
+                            break  # made of partitions that may be somebody else's by now
+                        await store.apply(batch)
                     self.events += batch.events
             except StalePosition as error:
                 log.info("reading the positions again", why=str(error))
