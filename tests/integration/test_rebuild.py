@@ -376,6 +376,7 @@ async def test_tables_of_an_older_release_are_read_until_the_new_ones_stand_ther
     settings: Settings,
     pool: Pool,
     producer: AIOKafkaProducer,
+    rebuild: Rebuild,
     environment: dict[str, str],
     tmp_path: Path,
 ) -> None:
@@ -390,10 +391,10 @@ async def test_tables_of_an_older_release_are_read_until_the_new_ones_stand_ther
     try:
         await until(lambda: told(tmp_path / "work.log", "throughline rebuild start"))
         await publish(settings, producer, sessions(100))
-        await command(environment, "start")
+        await rebuild.start(OPERATOR, None)
+        await passed(pool, "read_next", 600)
         assert await stories(pool) == 500, "nothing was written to the older tables"
-        await command(environment, "switch", "--yes")
-        await passed(pool, "read", 600)
+        await rebuild.switch()
         await publish(settings, producer, sessions(100))
         await passed(pool, "read", 700)
         assert await stories(pool) == 700
