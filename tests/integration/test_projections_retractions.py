@@ -12,6 +12,7 @@ import pytest
 from schemas.catalog import event_types
 from services.common.settings import Settings
 from services.common.staying import ERASURE
+from services.projections import settling
 from services.projections.batch import Batch
 from services.projections.declaration import STORIES
 from services.projections.projections import RETRACTIONS
@@ -257,6 +258,20 @@ async def test_a_correction_that_turns_out_void_brings_back_what_it_replaced(
     assert await world.told() == [1, 3]
     why = await world.store._connection.fetchval(f"SELECT why FROM {LIVE}.set_aside")
     assert why == "void"
+
+
+async def test_any_number_of_people_are_settled_in_one_batch(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "_TOGETHER", 2)
+    people = [bytes([n]) * 16 for n in range(2, 12, 2)]
+    await world.read(*(session(person, 1) for person in people), session(ANA, 9))
+    again = {"supersedes": number(1)}
+    world.publish(*(session(person, 2, **again) for person in people), session(ANA, 10))
+    batch = await prepared(world.process)
+    await world.store.apply(batch)
+    assert [await world.sessions(person) for person in people] == [3, 1, 1, 1, 1]
+    assert (await world.counters())["taken"] == 12
 
 
 # -- disputed ------------------------------------------------------------------------------------
