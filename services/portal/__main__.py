@@ -17,6 +17,7 @@ from services.portal import (
     api,
     catalogue,
     cohorts,
+    complete,
     entry,
     flow,
     i18n,
@@ -77,7 +78,7 @@ def routes() -> list[BaseRoute]:
     operators: list[tuple[str, Handler]] = [
         ("/flow", flow.flow_page),
         ("/flow/numbers", flow.flow_numbers),
-        ("/flow/count", flow.count_page),
+        ("/flow/count", complete.complete_page),
     ]
     return [
         Route("/static/{name}", static, methods=["GET"]),

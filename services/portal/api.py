@@ -1,7 +1,9 @@
-"""Query API: one person's story, standing and skills, now or as they were."""
+"""Query API: one person's story, standing, skills and promises, now or as they were."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -19,13 +21,16 @@ from services.portal.settings import PortalSettings
 from services.portal.shared_reads import Asked, SharedReads
 from services.portal.standing import (
     EVIDENCE,
+    PROMISES,
     SKILLS,
     STANDING,
     Rows,
     Section,
     Sections,
     answer,
+    with_criteria,
     with_evidence,
+    with_titles,
 )
 from services.portal.store import ReadStore, StoryFilter
 
@@ -130,6 +135,37 @@ async def skills(worker: str, page: AnyPage, request: Request, who: Caller) -> J
     shown = with_evidence(rows[: page.limit], sections[EVIDENCE.name])
     following = cursors.write_key(shown[-1]["skill_id"]) if len(rows) > page.limit else None
     return JSONResponse({**head, "skills": shown, "next": following}, headers=NO_STORE)
+
+
+@router.get("/{worker}/promises")
+async def promises(worker: str, page: AnyPage, request: Request, who: Caller) -> JSONResponse:
+    """The promises made to one person, newest first, each with its state and its criteria.
+
+    An organisation sees them while the person agrees to share promises (`shared`); an employer
+    sees those that it made in its own words, whatever is shared.
+    """
+    subject = await _subject(worker, page, request, who)
+    cursors = Cursors(request.app.state.vault, f"promises:{who.subject}", subject.worker_id)
+    place = cursors.read_key(page.before, 2)
+    head: Mapping[str, Any]
+    if who.role is Role.WORKER:
+        head, sections = await _own_rows(request, subject, page, (PROMISES,))
+        rows = [with_criteria(row) for row in sections[PROMISES.name]]
+    else:
+        head, rows = await SharedReads.of(request).promises(who, _asked(subject, page))
+    rows = rows if place is None else [row for row in rows if _place(row) < _parsed(place)]
+    shown = await with_titles(rows[: page.limit], _read_store(request))
+    last = shown[-1] if len(rows) > page.limit else None
+    following = cursors.write_key(last["made_at"], last["promise_id"]) if last else None
+    return JSONResponse({**head, "promises": shown, "next": following}, headers=NO_STORE)
+
+
+def _place(row: Mapping[str, Any]) -> tuple[datetime, str]:
+    return _parsed((row["made_at"], row["promise_id"]))
+
+
+def _parsed(key: Sequence[str]) -> tuple[datetime, str]:
+    return datetime.fromisoformat(key[0]), key[1]
 
 
 async def _subject(worker: str, page: Page, request: Request, who: Principal) -> Subject:

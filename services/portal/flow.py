@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from starlette.responses import Response
 
 from services.common.clock import utc_now
 from services.common.errors import DependencyDown
+from services.portal.complete import by_topic, heads, in_words
 from services.portal.flow_store import FlowStore, Row
 from services.portal.i18n import Language
 from services.portal.log_ends import LogEnds, Place
@@ -26,7 +27,6 @@ ROWS: Final = 100
 REASONS: Final = 10
 # Numbers are at most this old, however many operators look.
 _FRESH_S: Final = 1.0
-_COUNTS_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,6 @@ class Flow:
         self._ends = ends
         self._store = store
         self._fresh = Remembered(self._take, lasts_s=_FRESH_S)
-        self._counts = Remembered(store.counts, lasts_s=_COUNTS_S)
         self._last: LogNumbers | None = None
 
     async def numbers(self) -> tuple[LogNumbers | None, bool]:
@@ -108,10 +107,6 @@ class Flow:
         except DependencyDown:
             return self._last, True
         return self._last, False
-
-    async def counts(self) -> Sequence[Row]:
-        """Every kept record counted; at most every half minute, for it reads the whole story."""
-        return await self._counts.get()
 
     async def _take(self) -> LogNumbers:
         ends, recent = await self._ends.ends(utc_now())
@@ -132,7 +127,14 @@ class Flow:
 
 async def flow_page(visit: Visit) -> Response:
     """The page, whose numbers refresh by themselves unless paused."""
-    return await _render(visit, "flow.html")
+    now, t = utc_now(), visit.t
+    return await _render(
+        visit,
+        "flow.html",
+        topics=by_topic(await FlowStore(visit.state.pool).counts()),
+        heads=heads(t),
+        outcome=lambda one: in_words(one, lambda at: ago(at, now, t), t),
+    )
 
 
 async def flow_numbers(visit: Visit) -> Response:
@@ -140,7 +142,7 @@ async def flow_numbers(visit: Visit) -> Response:
     return await _render(visit, "flow_numbers.html")
 
 
-async def _render(visit: Visit, template: str) -> Response:
+async def _render(visit: Visit, template: str, **more: Any) -> Response:
     numbers, is_away = await visit.portal.flow.numbers()
     store, now, t = FlowStore(visit.state.pool), utc_now(), visit.t
     connections = await store.connections(ROWS)
@@ -158,43 +160,8 @@ async def _render(visit: Visit, template: str) -> Response:
         parked_count=sum(one["times"] for one in parked),
         ago=lambda at: ago(at, now, t),
         span=lambda seconds: span(seconds, t),
+        **more,
     )
-
-
-async def count_page(visit: Visit) -> Response:
-    """Is everything that is on the log in the read model?"""
-    rows = await visit.portal.flow.counts()
-    return visit.render("flow_count.html", topics=completeness(rows))
-
-
-@dataclass(frozen=True, slots=True)
-class Complete:
-    """One topic. read = kept + parked + repeats, so repeats below 0 mean that rows are wrong."""
-
-    topic: str
-    read: int
-    kept: int
-    parked: int
-    wrong: tuple[int, ...]  # partitions that hold more rows than records, or rows not yet read
-
-    @property
-    def repeats(self) -> int:
-        return self.read - self.kept - self.parked
-
-
-def completeness(rows: Sequence[Row]) -> list[Complete]:
-    """Sums by topic of what was read, kept and set aside."""
-    found = []
-    for topic in sorted({row["topic"] for row in rows}):
-        mine = [row for row in rows if row["topic"] == topic]
-        read, kept, parked = (sum(r[n] for r in mine) for n in ("next_offset", "kept", "parked"))
-        wrong = tuple(
-            row["partition"]
-            for row in mine
-            if row["kept"] + row["parked"] > row["next_offset"] or row["last"] >= row["next_offset"]
-        )
-        found.append(Complete(topic, read, kept, parked, wrong))
-    return found
 
 
 def health(connection: Row) -> str:

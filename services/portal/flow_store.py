@@ -47,16 +47,9 @@ SELECT reason, count(*) AS times, min(parked_at) AS first_at, max(parked_at) AS 
 FROM read.parked GROUP BY reason ORDER BY times DESC, reason LIMIT $1
 """
 _COUNTS = """
-WITH kept AS (
-    SELECT topic, partition, log_offset FROM read.story
-    UNION ALL SELECT topic, partition, log_offset FROM read.directory_event),
-counted AS (
-    SELECT topic, partition, count(*) AS kept, max(log_offset) AS last FROM kept GROUP BY 1, 2),
-parked AS (SELECT topic, partition, count(*) AS parked FROM read.parked GROUP BY 1, 2)
-SELECT p.topic, p.partition, p.next_offset, coalesce(c.kept, 0) AS kept,
-    coalesce(k.parked, 0) AS parked, coalesce(c.last, -1) AS last
-FROM read.stream_position p LEFT JOIN counted c USING (topic, partition)
-LEFT JOIN parked k USING (topic, partition) ORDER BY 1, 2
+SELECT p.topic, p.partition, p.records, p.taken, p.repeats, p.parked, p.erased, p.dropped, p.strays,
+    v.differences, v.verified_at
+FROM read.stream_position p LEFT JOIN read.verified v USING (topic, partition) ORDER BY 1, 2
 """
 
 
@@ -87,5 +80,5 @@ class FlowStore:
         return [dict(row) for row in await self._pool.fetch(_PARKED, limit)]
 
     async def counts(self) -> Sequence[Row]:
-        """Every kept event counted, by partition: reads the whole story."""
+        """What each partition's records were counted as, and how they last compared."""
         return [dict(row) for row in await self._pool.fetch(_COUNTS)]

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import polars as pl
 
+from schemas import events as e
 from schemas.catalog import envelope_names, event_types
 from services.common.codec import Decoded
 from services.common.errors import Problem
@@ -139,6 +140,15 @@ def redacted(
         for name, frame in kept.by_type.items()
     }
     return Events(kept.stream, kept.log, by_type)
+
+
+def made_by(events: Events | None, employer_id: str) -> Events | None:
+    """The promises that an employer made, as it said them."""
+    name = e.PromiseMade.__name__
+    frame = events.by_type.get(name) if events is not None else None
+    if events is None or frame is None:
+        return None
+    return events.only(frame.filter(pl.col("employer_id") == employer_id).get_column(ROW))
 
 
 def _with(frame: pl.DataFrame, name: str, fields: Collection[str]) -> pl.DataFrame:

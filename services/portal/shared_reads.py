@@ -19,7 +19,15 @@ from services.common.errors import Problem, not_found
 from services.common.moments import AsOf
 from services.common.postgres import Connection
 from services.common.reads import Read, hold_withdrawals, log_reads
-from services.portal.past import Subject, Telling, events_in, redacted, story_page, telling
+from services.portal.past import (
+    Subject,
+    Telling,
+    events_in,
+    made_by,
+    redacted,
+    story_page,
+    telling,
+)
 from services.portal.reading import (
     Cursors,
     Told,
@@ -28,7 +36,17 @@ from services.portal.reading import (
     shared_item,
     with_names,
 )
-from services.portal.standing import Rows, Section, Sections, answer, seen_by, types_behind
+from services.portal.standing import (
+    PROMISES,
+    Rows,
+    Section,
+    Sections,
+    answer,
+    as_said,
+    seen_by,
+    types_behind,
+    with_criteria,
+)
 from services.portal.store import AgreedGrant, ReadStore, StoryFilter
 
 # A read that is not by pages rests on no more facts than this: each is logged for the worker.
@@ -110,6 +128,30 @@ class SharedReads:
                 made[section.name] = answer(await views.over(shown, section), to_worker=False)
         return SharedRows(self._head(who, asked, found.position, found.parked), categories, made)
 
+    async def promises(self, who: Principal, asked: Asked) -> tuple[Mapping[str, Any], Rows]:
+        """Promises as far as they are shared, or an employer's own in its own words.
+
+        Raises Problem 404 when there is neither.
+        """
+        recipient = who.organization_id
+        agreed = await self._store.grants(asked.subject.worker_id, recipient)
+        if PROMISES.category in _categories(self._in_force(agreed, asked.purpose, utc_now())):
+            found = await self.rows(who, asked, (PROMISES,))
+            rows = found.sections[PROMISES.name]
+            return found.head, [{"shared": True, **with_criteria(row)} for row in rows]
+        told = await telling(
+            self._state.pool, self._store, asked.subject, asked.moment, to_worker=False
+        )
+        mine = made_by(told.events, recipient)
+        async with self._state.pool.acquire() as connection:
+            at = asked.moment.as_of or utc_now()
+            rows = await Sections(connection, at, asked.subject.worker_id).over(mine, PROMISES)
+        if not rows:
+            raise not_found("worker")
+        said = [as_said(with_criteria(row)) for row in answer(rows, to_worker=False)]
+        head = self._head(who, asked, told.position, told.parked)
+        return head, [{"shared": False, **row} for row in said]
+
     async def _page(
         self, who: Principal, asked: Asked, wanted: StoryFilter
     ) -> tuple[dict[str, Any], list[Decoded]]:
@@ -144,12 +186,17 @@ class SharedReads:
     ) -> list[AgreedGrant]:
         """The grants in force. Raises Problem 404 when there is none, as for an unknown person."""
         agreed = await self._store.grants(worker_id, recipient_id, using=using)
-        live = [one for one in agreed if one.is_live(now)]
-        if purpose:
-            live = [one for one in live if purpose in one.grant.purposes]
+        live = self._in_force(agreed, purpose, now)
         if not live:
             raise not_found("worker")
         return live
+
+    @staticmethod
+    def _in_force(
+        agreed: Sequence[AgreedGrant], purpose: str | None, now: datetime
+    ) -> list[AgreedGrant]:
+        live = [one for one in agreed if one.is_live(now)]
+        return [one for one in live if not purpose or purpose in one.grant.purposes]
 
     async def _decided(
         self,

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services.common.consent import plain_value
 from services.common.postgres import Connection
+from services.portal.store import ReadStore
 from services.projections.events import Events
 from services.projections.one_worker import WorkerViews, feeding, view_named
 
@@ -39,6 +40,10 @@ STANDING = (
 )
 SKILLS = Section("skills", "skill_standing", "skill", ("skill_id",))
 EVIDENCE = Section("evidence", "live_attestation", "skill", ("attested_at", "attestation_id"), True)
+PROMISES = Section("promises", "promise_standing", "promise", ("made_at", "promise_id"), True)
+# What an employer has said itself, which it may always see.
+_SAID = ("promise_id", "employer_id", "pathway_id", "pathway_version", "outcome")
+_SAID_TOO = ("due_in_days", "made_at")
 Rows = list[dict[str, Any]]
 
 
@@ -81,6 +86,31 @@ def with_evidence(skills: Rows, attestations: Sequence[Mapping[str, Any]]) -> Ro
     return [{**skill, "evidence": seen.get(skill["skill_id"], [])} for skill in skills]
 
 
+def with_criteria(promise: Mapping[str, Any]) -> dict[str, Any]:
+    """A promise with each criterion and since when it is met, as it stands in the answer."""
+    met = dict(zip(promise["met"], promise["met_at"], strict=True))
+    criteria = [{"criterion": one, "met_at": met.get(one)} for one in promise["criteria"] or ()]
+    left_out = ("met", "met_at", "criteria")
+    kept = {name: value for name, value in promise.items() if name not in left_out}
+    return {**kept, "criteria": {"all": criteria}}
+
+
+async def with_titles(promises: Iterable[Mapping[str, Any]], store: ReadStore) -> Rows:
+    """Promises with the title of their pathway."""
+    rows = list(promises)
+    names = ("employer_id", "pathway_id", "pathway_version")
+    known = [(row[names[0]], row[names[1]], row[names[2]]) for row in rows]
+    titles = await store.pathway_titles([key for key in known if None not in key])
+    return [{**row, "title": titles.get(key)} for row, key in zip(rows, known, strict=True)]
+
+
+def as_said(promise: Mapping[str, Any]) -> dict[str, Any]:
+    """What the employer who made a promise has said of it itself."""
+    said = {name: promise[name] for name in (*_SAID, *_SAID_TOO)}
+    criteria = [{"criterion": one["criterion"]} for one in promise["criteria"]["all"]]
+    return {**said, "criteria": {"all": criteria}}
+
+
 def _sorted(rows: Rows, section: Section) -> Rows:
     # What has no value comes last either way.
     def key(row: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -96,4 +126,6 @@ def _plain(value: object, name: str) -> object:
         return str(value)
     if name == "state" and isinstance(value, str):
         return value.lower()
+    if isinstance(value, list):
+        return [plain_value(one) for one in value]
     return plain_value(value)

@@ -784,6 +784,36 @@ WHERE p.made_at <= now() AND p.kept_at IS NULL AND p.lapsed_at IS NULL AND p.dec
 """
 
 
+class PromiseStanding(View):
+    """One row per promise: its state (MADE, ACCEPTED, DUE, LATE, LAPSED, KEPT, KEPT_LATE,
+    DECLINED, WITHDRAWN), and the criteria that are met with since when, in the same order."""
+
+    of = (Promise, PromiseCriterion, OpenDispute)
+    sql = """
+SELECT p.worker_id, p.promise_id, p.employer_id, p.pathway_id, p.pathway_version, p.outcome,
+       p.due_in_days, p.criteria,
+       ARRAY(SELECT c.criterion FROM promise_criterion c
+             WHERE c.worker_id = p.worker_id AND c.promise_id = p.promise_id
+               AND c.met_at > coalesce(c.unmet_at, '-infinity') ORDER BY c.criterion) AS met,
+       ARRAY(SELECT c.met_at FROM promise_criterion c
+             WHERE c.worker_id = p.worker_id AND c.promise_id = p.promise_id
+               AND c.met_at > coalesce(c.unmet_at, '-infinity') ORDER BY c.criterion) AS met_at,
+       p.made_at, p.accepted_at, p.declined_at, p.criteria_met_at, p.due_at, p.kept_at,
+       p.lapsed_at,
+       CASE WHEN p.declined_at IS NOT NULL THEN 'DECLINED'
+            WHEN p.kept_at > p.due_at THEN 'KEPT_LATE' WHEN p.kept_at IS NOT NULL THEN 'KEPT'
+            WHEN p.employer_id = ANY (p.withdrawn_by) THEN 'WITHDRAWN'
+            WHEN p.lapsed_at IS NOT NULL THEN 'LAPSED'
+            WHEN p.due_at < now() THEN 'LATE' WHEN p.due_at IS NOT NULL THEN 'DUE'
+            WHEN p.accepted_at IS NOT NULL THEN 'ACCEPTED' ELSE 'MADE' END AS state,
+       p.disputed_at IS NOT NULL
+           OR EXISTS (SELECT FROM open_dispute d WHERE d.worker_id = p.worker_id
+               AND d.disputed_event_id = ANY (events_of(p))) AS in_dispute
+FROM promise p
+WHERE p.made_at <= now()
+"""
+
+
 class SupportReceived(View):
     """One row per kind of support: how often, how long, and who started it."""
 

@@ -192,28 +192,6 @@ async def promises(
     }
 
 
-@router.get("/workers/{worker}/promises")
-async def promises_of(
-    worker: str, who: Caller, service: Service, after: str | None = None
-) -> dict[str, Any]:
-    """The promises made to one person: all for the person, its own for an employer."""
-    await wait_until_followed(service.store, after)
-    try:
-        worker_id = UUID(worker)
-    except ValueError:
-        raise not_found("worker") from None
-    if who.role is Role.WORKER:
-        if worker_id != who.worker_id:
-            raise not_found("worker")
-        rows = await service.store.promises(worker_id=worker_id, limit=100)
-    else:
-        mine = who.organization_id
-        rows = await service.store.promises(worker_id=worker_id, employer_id=mine, limit=100)
-        if not rows:
-            raise not_found("worker")
-    return {"promises": await _shown(service, who, rows)}
-
-
 async def _shown(service: Parts, who: Principal, rows: Sequence[Row]) -> list[dict[str, Any]]:
     if who.role is Role.WORKER:
         return [pages.own_promise(row) for row in rows]

@@ -24,7 +24,7 @@ from services.promises.worker import PromisesWorker
 from tests.conftest import Hub
 from tests.processes import until
 
-SERVICES = ("ingest", "consent", "promises")
+SERVICES = ("ingest", "consent", "promises", "portal")
 NOW = datetime.now(UTC)
 ACME, OTHER, COLLEGE = "acme", "other-co", "river-college"
 PATHWAY: dict[str, Any] = {
@@ -207,19 +207,18 @@ async def test_the_whole_life_of_a_promise(region: Region) -> None:
     (mine,) = mine["promises"]
     assert (mine["state"], mine["title"]) == ("kept", "To shift lead")
     assert [bool(c["met_at"]) for c in mine["criteria"]["all"]] == [True, True]
-    _, same = await region.get(f"/v1/workers/{region.ana}/promises", region.worker)
-    assert same["promises"] == [mine]
 
     async def shown() -> bool:
         row = await region.hub.pool.fetchrow("SELECT * FROM read.promise")
         return bool(row and row["kept_at"] and row["kept_at"] <= row["due_at"])
 
     await until(shown)
-    met = await region.hub.pool.fetch("SELECT criterion, met_at FROM read.promise_criterion")
-    assert {row["criterion"] for row in met} == {
-        "training:c-101",
-        "skill:onet:2.B.1;attested_by=SUPERVISOR;times=1",
-    }
+    _, read = await region.get(f"/v1/workers/{region.ana}/promises", region.worker)
+    (same,) = read["promises"]
+    names = ("promise_id", "title", "state", "made_at", "accepted_at", "due_at")
+    assert [same[name] for name in names] == [mine[name] for name in names]
+    met = {one["criterion"]: bool(one["met_at"]) for one in same["criteria"]["all"]}
+    assert met == {"training:c-101": True, "skill:onet:2.B.1;attested_by=SUPERVISOR;times=1": True}
 
 
 async def finish(region: Region, enrolment: str, at: datetime, of: UUID | None = None) -> str:
@@ -242,13 +241,21 @@ async def test_an_employer_sees_how_it_goes_only_while_the_person_shares(region:
     assert str(region.ana) not in str(unseen)
 
     grant_id = await region.shares("promise")
-    _, seen = await region.get(f"/v1/workers/{region.ana}/promises", region.acme)
+    _, unseen = await region.get(
+        f"/v1/workers/{region.ana}/promises", region.acme, purpose="hiring"
+    )
+    assert [(one["shared"], "state" in one) for one in unseen["promises"]] == [(False, False)]
+    _, seen = await region.get("/v1/promises", region.acme)
+    (seen,) = seen["promises"]
+    assert (seen["shared"], seen["state"]) == (True, "accepted")
+    _, seen = await region.get(f"/v1/workers/{region.ana}/promises", region.acme, after=after)
     (seen,) = seen["promises"]
     assert (seen["shared"], seen["state"]) == (True, "accepted")
 
     async def logged() -> bool:
         _, found = await region.get("/v1/disclosures", region.worker)
-        return [d["subject_type"] for d in found["disclosures"]] == ["PromiseAccepted"]
+        seen_types = {d["subject_type"] for d in found["disclosures"]}
+        return seen_types == {"PromiseMade", "PromiseAccepted"}
 
     await until(logged)
     await region.hub.http.delete(f"/v1/grants/{grant_id}", headers=region.worker)
