@@ -22,6 +22,7 @@ from services.common.vault import Keyring, Vault
 from services.portal.flow import Flow
 from services.portal.flow_store import FlowStore
 from services.portal.log_ends import LogEnds
+from services.projections.verify.verifying import verify
 from tests.browser import people
 from tests.browser.people import Log
 from tests.conftest import Hub
@@ -202,24 +203,34 @@ async def test_parked_records_and_counts(
     count = await hub.http.get("/flow/count")
 
     assert re.search(r"Set aside</span><strong>1</strong>", page.text)
-    row = re.search(r"stories</th>((?:<td>[^<]*</td>)+)", count.text)
+    table = page.text.partition('id="counted-table"')[2]
+    row = re.search(r"stories</th>((?:<td>[^<]*</td>)+)", table)
     assert row is not None
-    assert re.findall(r"<td>([^<]*)</td>", row[1]) == ["2", "1", "1", "0"]
-    assert "No partition holds more than was read." in count.text
+    found = re.findall(r"<td>([^<]*)</td>", row[1])
+    assert found == ["2", "1", "0", "1", "0", "0", "0", "never compared"]
+    parts = re.findall(r"stories <span class=\"share\">\d</span></th>", count.text)
+    assert len(parts) == settings.partitions
 
 
-async def test_a_row_that_is_not_on_the_log_is_seen(
+async def test_how_the_last_comparison_with_the_log_ended_is_shown(
     hub: Hub, pool: Pool, log: Log, settings: Settings
 ) -> None:
     await log.register("Rosa", at=people.ago(10))
     async with projecting(settings):
         await wait_for(pool, "SELECT sum(next_offset) = 1 FROM read.stream_position")
-    await pool.execute(
-        "INSERT INTO read.story SELECT worker_id, gen_random_uuid(), occurred_at, recorded_at, log_offset, partition, schema_id, topic, event_type, category, source, payload FROM read.story"
-    )
     await operator(hub)
+    assert (await verify(settings, "read")).outcome == "equal"
+    assert "<td>equal, 0 seconds ago</td>" in (await hub.http.get("/flow")).text
 
-    assert "stories is wrong in partition" in (await hub.http.get("/flow/count")).text
+    await pool.execute("UPDATE read.story SET source = 'somebody-else'")
+    assert (await verify(settings, "read")).outcome == "different"
+
+    page, parts = await hub.http.get("/flow"), await hub.http.get("/flow/count")
+    assert "<td>1 difference, 0 seconds ago</td>" in page.text
+    assert "Some do not match the log." in page.text
+    assert "1 difference to the log was found." in parts.text
+    first = parts.text.partition("<tbody>")[2].partition("</tr>")[0]
+    assert "1 difference," in first, "what differs comes first"
 
 
 async def wait_for(pool: Pool, question: str) -> None:
