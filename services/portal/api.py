@@ -16,6 +16,7 @@ from services.common.errors import not_found
 from services.common.moments import AsOf, as_of_parameters
 from services.common.positions import parse_after, wait_until_read
 from services.portal.past import Subject, one_state, story_page, telling
+from services.portal.promise_store import PromiseStore
 from services.portal.reading import Cursors, opened_fields, own_item, with_names
 from services.portal.settings import PortalSettings
 from services.portal.shared_reads import Asked, SharedReads
@@ -154,7 +155,7 @@ async def promises(worker: str, page: AnyPage, request: Request, who: Caller) ->
     else:
         head, rows = await SharedReads.of(request).promises(who, _asked(subject, page))
     rows = rows if place is None else [row for row in rows if _place(row) < _parsed(place)]
-    shown = await with_titles(rows[: page.limit], _read_store(request))
+    shown = await with_titles(rows[: page.limit], PromiseStore(request.app.state.pool))
     last = shown[-1] if len(rows) > page.limit else None
     following = cursors.write_key(last["made_at"], last["promise_id"]) if last else None
     return JSONResponse({**head, "promises": shown, "next": following}, headers=NO_STORE)

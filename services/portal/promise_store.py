@@ -1,7 +1,8 @@
-"""SQL of the page of promises."""
+"""SQL about promises: of the page, and the titles of pathways."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from services.common.postgres import Pool
@@ -25,6 +26,11 @@ ORDER BY is_over,
     p.made_at DESC, p.promise_id
 LIMIT $3 OFFSET $4
 """
+_PATHWAYS = """
+SELECT r.organization_id, r.pathway_id, r.version, r.title FROM read.pathway r
+JOIN unnest($1::text[], $2::text[], $3::int[]) AS w (organization_id, pathway_id, version)
+    USING (organization_id, pathway_id, version)
+"""
 
 
 class PromiseStore:
@@ -40,3 +46,11 @@ class PromiseStore:
     async def promise(self, worker_id: UUID, promise_id: str) -> Row | None:
         row = await self._pool.fetchrow(_PROMISES, worker_id, promise_id, 1, 0)
         return None if row is None else dict(row)
+
+    async def pathway_titles(
+        self, pathways: Collection[tuple[str, str, int]]
+    ) -> Mapping[tuple[str, str, int], str | None]:
+        """Titles by employer, pathway and version; an unknown one is missing."""
+        columns = zip(*sorted(set(pathways)), strict=True)
+        rows = await self._pool.fetch(_PATHWAYS, *(map(list, columns) if pathways else ([],) * 3))
+        return {(row[0], row[1], row[2]): row[3] for row in rows}

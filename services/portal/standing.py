@@ -10,7 +10,7 @@ from uuid import UUID
 
 from services.common.consent import plain_value
 from services.common.postgres import Connection
-from services.portal.store import ReadStore
+from services.portal.promise_store import PromiseStore
 from services.projections.events import Events
 from services.projections.one_worker import WorkerViews, feeding, view_named
 
@@ -95,7 +95,7 @@ def with_criteria(promise: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, "criteria": {"all": criteria}}
 
 
-async def with_titles(promises: Iterable[Mapping[str, Any]], store: ReadStore) -> Rows:
+async def with_titles(promises: Iterable[Mapping[str, Any]], store: PromiseStore) -> Rows:
     """Promises with the title of their pathway."""
     rows = list(promises)
     names = ("employer_id", "pathway_id", "pathway_version")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypeAlias
@@ -40,10 +40,10 @@ FROM read.access_grant g LEFT JOIN consent.revocation r USING (grant_id)
 WHERE g.valid_until IS NOT NULL AND {which}
 ORDER BY g.granted_at DESC, g.grant_id
 """
-_OLD_IDS = "SELECT worker_id FROM vault.worker WHERE merged_into = $1"
-_IS_PARKED = (
-    f"SELECT EXISTS (SELECT FROM read.parked WHERE worker_id = $1 OR worker_id IN ({_OLD_IDS}))"
-)
+_IS_PARKED = """
+SELECT EXISTS (SELECT FROM read.parked WHERE worker_id = $1 OR worker_id IN (
+    SELECT worker_id FROM vault.worker WHERE merged_into = $1))
+"""
 _WORKER_NOW = "SELECT coalesce(merged_into, worker_id) FROM vault.worker WHERE worker_id = $1"
 _GRANTS = _AGREED.format(which="g.worker_id = $1 AND ($2::text IS NULL OR g.recipient_id = $2)")
 _GRANTS_TO = _AGREED.format(which="g.recipient_id = $1 AND g.worker_id = ANY ($2)")
@@ -86,11 +86,6 @@ WITH day AS (
 SELECT day, recipient_id, grant_text, subject_type, times FROM day
 WHERE $2::date IS NULL OR (day, recipient_id, grant_text, subject_type) < ($2, $3, $4, $5)
 ORDER BY day DESC, recipient_id DESC, grant_text DESC, subject_type DESC LIMIT $6
-"""
-_PATHWAYS = """
-SELECT r.organization_id, r.pathway_id, r.version, r.title
-FROM read.pathway r JOIN unnest($1::text[], $2::text[], $3::int[]) AS w (o, p, v)
-    ON r.organization_id = w.o AND r.pathway_id = w.p AND r.version = w.v
 """
 _SHARED_WITH = "SELECT DISTINCT worker_id FROM read.access_grant WHERE recipient_id = $1"
 # A result counts before a day of leaving: some who left still have one.
@@ -228,14 +223,6 @@ class ReadStore:
         """Titles of courses and programmes by id; an unknown one is missing."""
         rows = await self._pool.fetch(_PROGRAMMES, sorted(set(programmes)))
         return {row["programme_id"]: row["title"] for row in rows if row["title"]}
-
-    async def pathway_titles(
-        self, pathways: Collection[tuple[str, str, int]]
-    ) -> Mapping[tuple[str, str, int], str | None]:
-        """Titles by employer, pathway and version; an unknown one is missing."""
-        columns = zip(*sorted(set(pathways)), strict=True)
-        rows = await self._pool.fetch(_PATHWAYS, *(map(list, columns) if pathways else ([],) * 3))
-        return {(row[0], row[1], row[2]): row[3] for row in rows}
 
     async def worker(self, worker_id: UUID) -> Row | None:
         """language, display_name (sealed) and the events it may come from."""
