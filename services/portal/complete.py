@@ -23,7 +23,7 @@ ROWS: Final = 100
 class Counted:
     """Records of one topic, or of one of its partitions, up to what was read.
 
-    differences: found by the last comparison with the log; None when some part was never compared.
+    differences: found by the last comparison with the log; None when some part was not yet.
     verified_at: when the part that was compared the longest ago was.
     """
 
@@ -65,9 +65,9 @@ def _counted(topic: str, partition: int | None, rows: Sequence[Row]) -> Counted:
 def in_words(one: Counted, ago: Callable[[datetime | None], str], t: Language) -> str:
     """How the last comparison with the log ended."""
     if one.differences is None:
-        return t.gettext("never compared")
+        return t.gettext("not yet")
     if one.differences:
-        words = t.ngettext("%(num)s difference", "%(num)s differences", one.differences)
+        words = t.ngettext("%(num)s does not match", "%(num)s do not match", one.differences)
     else:
         words = t.gettext("equal")
     return f"{words}, {ago(one.verified_at)}"

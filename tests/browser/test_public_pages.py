@@ -278,7 +278,7 @@ def test_the_flow_is_read_without_scripts(browser: Browser, filled: Cast) -> Non
     assert visit.page.locator("#readers-table tbody tr").count() == 5
     assert "Trying again" in visit.page.inner_text("#numbers")
     assert "Some do not match" not in visit.page.inner_text("main")
-    visit.page.click("text=See each partition")
+    visit.page.click("text=See each part")
     assert visit.page.locator("#counted-table tbody tr").count() > 1
     context.close()
 

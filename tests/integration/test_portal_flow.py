@@ -207,7 +207,7 @@ async def test_parked_records_and_counts(
     row = re.search(r"stories</th>((?:<td>[^<]*</td>)+)", table)
     assert row is not None
     found = re.findall(r"<td>([^<]*)</td>", row[1])
-    assert found == ["2", "1", "0", "1", "0", "0", "0", "never compared"]
+    assert found == ["2", "1", "0", "1", "0", "0", "0", "not yet"]
     parts = re.findall(r"stories <span class=\"share\">\d</span></th>", count.text)
     assert len(parts) == settings.partitions
 
@@ -226,11 +226,11 @@ async def test_how_the_last_comparison_with_the_log_ended_is_shown(
     assert (await verify(settings, "read")).outcome == "different"
 
     page, parts = await hub.http.get("/flow"), await hub.http.get("/flow/count")
-    assert "<td>1 difference, 0 seconds ago</td>" in page.text
+    assert "<td>1 does not match, 0 seconds ago</td>" in page.text
     assert "Some do not match the log." in page.text
-    assert "1 difference to the log was found." in parts.text
+    assert "1 record does not match the log." in parts.text
     first = parts.text.partition("<tbody>")[2].partition("</tr>")[0]
-    assert "1 difference," in first, "what differs comes first"
+    assert "1 does not match," in first, "what differs comes first"
 
 
 async def wait_for(pool: Pool, question: str) -> None:
