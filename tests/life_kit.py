@@ -159,14 +159,19 @@ def outcome(data: Sequence[Event]) -> Outcome:
     once = {(f["worker_id"], f["event_id"]): (name, f) for name, f in reversed(data)}
     for person in PEOPLE:
         mine = [event for event in once.values() if event[1]["worker_id"] == person]
-        left = [event for event in mine if not _is_erased(event, mine)]
-        for name, fields in left:
-            why = _why_not(name, fields, left)
-            if why is None:
-                found.kept.append((name, fields))
-            else:
-                found.aside[person, fields["event_id"]] = why
+        outcome_of(mine, found)
     return found
+
+
+def outcome_of(mine: Sequence[Event], found: Outcome) -> None:
+    """Add what the events of one person come to, each given once."""
+    left = [event for event in mine if not _is_erased(event, mine)]
+    for name, fields in left:
+        why = _why_not(name, fields, left)
+        if why is None:
+            found.kept.append((name, fields))
+        else:
+            found.aside[fields["worker_id"], fields["event_id"]] = why
 
 
 def is_gone(person: bytes, data: Sequence[Event]) -> bool:
