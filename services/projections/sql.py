@@ -54,6 +54,8 @@ def fingerprint(projections: Collection[type[Projection]]) -> str:
             kind = type(declared).__name__
             parts.append(f"{column.name} {column.type.sql} {kind} {fields} {declared.where}")
     parts += [view.query("read") for view in views_of(projections)]
+    # The engine's own tables, without what is said about them.
+    parts.append(re.sub(r"COMMENT ON .*?;\n|--[^\n]*\n", "", LOGS + BOOKKEEPING, flags=re.DOTALL))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaProducer
 from services.common.access import Role
 from services.common.postgres import Pool
 from services.common.settings import Settings
+from services.projections import sql
 from services.projections.batch import make_batch
 from services.projections.projections import PROJECTIONS, RETRACTIONS
 from services.projections.rebuild import steps as steps_module
@@ -26,6 +27,7 @@ from services.projections.rebuild.builder import Builder
 from services.projections.rebuild.pace import RebuildPace
 from services.projections.rebuild.steps import Rebuild
 from services.projections.rebuild.work import Schemas, StepRefused
+from services.projections.sql import fingerprint
 from services.projections.store import StalePosition, open_store
 from services.projections.worker import Beside, ProjectionsWorker
 from tests.conftest import Hub
@@ -417,6 +419,16 @@ async def test_a_hub_on_one_machine_makes_them_again_when_it_starts(
     assert await stories(pool) == 500
     assert await pool.fetchval("SELECT to_regnamespace('read_old')") is None
     assert "again" not in await throughline(environment, "init", "--rebuild")
+
+
+def test_other_tables_of_the_engine_are_another_declaration_and_other_words_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, tables = fingerprint(PROJECTIONS), sql.BOOKKEEPING
+    monkeypatch.setattr(sql, "BOOKKEEPING", tables.replace("Topics are named", "They are named"))
+    assert fingerprint(PROJECTIONS) == now
+    monkeypatch.setattr(sql, "BOOKKEEPING", tables.replace("repeats bigint", "twice bigint"))
+    assert fingerprint(PROJECTIONS) != now
 
 
 async def make_older(pool: Pool) -> None:
