@@ -48,27 +48,30 @@ async def wait_until_read(pool: Pool, after: Position | None, *, within_s: float
         if reached is not None and reached["next_offset"] > after.offset:
             return
         if time.monotonic() > deadline:
-            raise _behind(after, *(reached or (0, None)))
+            raise behind("read model", after, *(reached or (0, None)))
         await asyncio.sleep(pause)
         pause = min(pause * 2, 0.1)
 
 
-def _behind(after: Position, next_offset: int, idle_s: float | None) -> Problem:
-    """Which partition, how many records, and for how long nothing moved there."""
-    behind = after.offset + 1 - next_offset
+def behind(who: str, after: Position, next_offset: int, idle_s: float | None = None) -> Problem:
+    """503 that says which partition, how many records, and for how long nothing moved there.
+
+    who: such as `read model`, whose `next_offset` is not behind `after` yet.
+    """
+    missing = after.offset + 1 - next_offset
     since = "" if idle_s is None else f", and moved on last {idle_s:.1f} s ago"
     return Problem(
         503,
-        "read-model-behind",
-        f"The read model has not passed {after} yet: on {after.topic}:{after.partition} it holds "
-        f"what is before {next_offset}, is {behind} records behind{since}.",
-        headers={"Retry-After": str(min(30, 1 + behind // 50_000))},
+        f"{who.replace(' ', '-')}-behind",
+        f"The {who} has not passed {after} yet: on {after.topic}:{after.partition} it holds "
+        f"what is before {next_offset}, is {missing} records behind{since}.",
+        headers={"Retry-After": str(min(30, 1 + missing // 50_000))},
         extensions={
             "lag": {
                 "topic": after.topic,
                 "partition": after.partition,
                 "next_offset": next_offset,
-                "records_behind": behind,
+                "records_behind": missing,
                 "seconds_since_last": idle_s,
             }
         },

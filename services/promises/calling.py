@@ -13,7 +13,7 @@ from fastapi import Depends, Query, Request
 from services.common.access import Principal, Role, caller
 from services.common.clock import Clock
 from services.common.errors import Problem, not_found
-from services.common.positions import parse_after
+from services.common.positions import behind, parse_after
 from services.common.vault import Vault
 from services.promises.settings import PromisesSettings
 from services.promises.sharing import Sharing
@@ -74,19 +74,14 @@ async def wait_until_followed(
 ) -> None:
     """Return when the promises worker has taken in the position.
 
-    Raises Problem 422 for another text, 503 when it does not happen in time.
+    Raises Problem 422 for another text, 503 with the lag when it does not happen in time.
     """
     position = parse_after(after)
     if position is None or position.topic != "stories":
         return
     deadline, pause = time.monotonic() + within_s, 0.005
-    while not await store.has_passed(position.topic, position.partition, position.offset):
+    while (reached := await store.reached(position.topic, position.partition)) <= position.offset:
         if time.monotonic() > deadline:
-            raise Problem(
-                503,
-                "promises-behind",
-                f"Promises have not been followed to {after} yet.",
-                headers={"Retry-After": "1"},
-            )
+            raise behind("promises", position, reached)
         await asyncio.sleep(pause)
         pause = min(pause * 2, 0.1)

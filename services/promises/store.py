@@ -102,10 +102,7 @@ SELECT worker_id, enrolment_id, course_id, provider_id, completed_at, result FRO
 WHERE worker_id = $1 AND enrolment_id = $2 AND completed_at IS NOT NULL
     AND result IS DISTINCT FROM 'FAILED'
 """
-_PASSED = """
-SELECT EXISTS (SELECT FROM promises.position
-    WHERE topic = $1 AND partition = $2 AND next_offset > $3)
-"""
+_REACHED = "SELECT next_offset FROM promises.position WHERE topic = $1 AND partition = $2"
 
 Place = tuple[datetime, UUID, str]  # where the next page of a list begins
 _NOWHERE = (None, None, None)
@@ -202,6 +199,6 @@ class PromisesStore:
         row = await self._pool.fetchrow(_TRAINING, worker_id, enrolment_id)
         return dict(row) if row else None
 
-    async def has_passed(self, topic: str, partition: int, offset: int) -> bool:
-        """Whether the worker has taken in the record at this position."""
-        return bool(await self._pool.fetchval(_PASSED, topic, partition, offset))
+    async def reached(self, topic: str, partition: int) -> int:
+        """The worker has taken in what stands on the partition before this offset."""
+        return int(await self._pool.fetchval(_REACHED, topic, partition) or 0)

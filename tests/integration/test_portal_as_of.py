@@ -9,11 +9,14 @@ from uuid import UUID, uuid4
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from schemas.catalog import event_types
 from services.common.access import Role
 from services.common.emit import HUB, Actor, about_worker
 from services.common.postgres import Pool
 from services.common.settings import Settings
 from services.common.vault import Keyring, Vault
+from services.portal.standing import EVIDENCE, PROMISES, SKILLS, STANDING, types_behind
+from services.projections.as_of import layouts
 from tests.browser import people
 from tests.browser.people import ago
 from tests.conftest import Hub
@@ -112,6 +115,33 @@ async def test_what_is_not_known_yet_is_not_told(own: Reader) -> None:
     assert await own.story(known_at=ago(1000)) == {"WorkerRegistered", "TrainingEnrolled"}
 
 
+async def test_promises_are_what_they_were(own: Reader, hub: Hub, rosa: UUID) -> None:
+    async def states(**params: Any) -> dict[str, str]:
+        found = await own.get("promises", **params)
+        return {one["promise_id"]: one["state"] for one in found["promises"]}
+
+    assert await states() == {"p-role": "made", "p-pay": "late", "p-1": "kept"}
+    assert await states(as_of=ago(30)) == {"p-pay": "due", "p-1": "kept"}
+    assert await states(known_at=ago(410)) == {"p-1": "made"}
+    first = await own.get("promises", limit=2)
+    rest = await own.get("promises", limit=2, before=first["next"])
+    assert [p["promise_id"] for p in (*first["promises"], *rest["promises"])] == [
+        *("p-role", "p-pay", "p-1")
+    ]
+    harbor = Reader(hub, await hub.key(Role.EMPLOYER, "harbor-logistics"), rosa)
+    assert (await harbor.answer("promises", as_of=ago(30))).status_code == 404
+
+
+def test_rows_of_what_is_shared_have_their_keys() -> None:
+    """An event's key fields are of its own category, or an organisation would see no row of it."""
+    shown = types_behind([*STANDING, SKILLS, EVIDENCE, PROMISES])
+    for layout in layouts():
+        for name in shown.intersection(layout.projection.events):
+            kinds = event_types()[name]
+            for field in layout.projection.key.fields.values():
+                assert kinds.fields[field].category in (kinds.category, "envelope"), (name, field)
+
+
 async def test_skills_come_with_their_evidence(own: Reader, acme: Reader) -> None:
     mine, theirs = await own.get("skills"), await acme.get("skills")
 
@@ -196,7 +226,7 @@ async def test_before_a_merge_was_known_the_old_id_has_its_own_story(
                 **job, occupation=None, **people.pay("21.00"),
             )
         )  # fmt: skip
-        move = {"merge_id": uuid4().bytes, "from_worker_id": old.bytes}
+        move: dict[str, Any] = {"merge_id": uuid4().bytes, "from_worker_id": old.bytes}
         move |= {"into_worker_id": rosa.bytes, "evidence": "CLAIM_CODE", "events": 1}
         await log.add(about_worker("WorkersMerged", uuid4(), worker_id, HUBS, at=ago(10), **move))
     await pool.execute(
@@ -274,7 +304,7 @@ async def test_a_bad_parameter_is_named_with_its_fix(hub: Hub) -> None:
         assert error["field"] == next(iter(params))
         assert error.get("fix") or "less than" in error["problem"]
     paths = (await hub.http.get("/api")).json()["paths"]
-    for what in ("story", "standing", "skills"):
+    for what in ("story", "standing", "skills", "promises"):
         said = paths[f"/v1/workers/{{worker}}/{what}"]["get"]["parameters"]
         words = {one["name"]: one.get("description", "") for one in said}
         assert all(words[name] for name in ("as_of", "known_at", "after", "limit", "before"))
