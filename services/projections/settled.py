@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,7 +12,7 @@ import polars as pl
 
 from services.common.postgres import Connection
 from services.projections.copying import encode
-from services.projections.retractions import Erasure, Standing, StoredVoid, ids
+from services.projections.retractions import ERASED, Erasure, Standing, StoredVoid, ids
 
 # What is known of workers, beside what the log tables hold of them.
 _KNOWN: Final = ("moved", "void", "erased")
@@ -41,13 +41,19 @@ SELECT w, e, at, string_to_array(categories, ',')
 FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[]) AS f (w, e, at, categories)
 """,
 }
+_REMOVE = """
+DELETE FROM {schema}.{table} AS t USING unnest($1::uuid[], $2::uuid[]) AS g (worker_id, event_id)
+WHERE t.worker_id = g.worker_id AND t.event_id = g.event_id
+"""
 _SET_ASIDE = """
 INSERT INTO {schema}.set_aside SELECT * FROM set_aside_now ON CONFLICT DO NOTHING
 RETURNING topic, partition, log_offset
 """
 
 
+STORY: Final = "story"  # where an event is kept that counts
 Row = tuple[bytes, bytes, str, int, int, int, bytes]  # as SettledTables.COLUMNS
+Key = tuple[bytes, bytes]  # worker and event
 
 
 class SettledTables:
@@ -95,10 +101,13 @@ class SettledTables:
         """Those of these workers of whom everything is erased."""
         return [UUID(bytes=worker) for (worker,) in await self._fetch(_GONE, ids(workers))]
 
-    async def take(self, workers: Sequence[UUID]) -> Sequence[Row]:
-        """Take everything out that there is of these workers. Returns the events."""
-        found: list[Any] = await self._fetch(self._take, workers)
-        return found
+    async def take(self, workers: Sequence[UUID]) -> tuple[Sequence[Row], Mapping[Key, str]]:
+        """Forget what is known and folded of these workers.
+
+        Returns their events, and of each where it is kept: `STORY`, or why it is set aside.
+        """
+        found: Sequence[Any] = await self._connection.fetch(self._take, workers)
+        return found, {(row[0], row[1]): row[7] for row in found}
 
     async def remember(self, standing: Standing) -> None:
         """Write down what is known now of workers that were taken out."""
@@ -112,17 +121,38 @@ class SettledTables:
                 (_id(e.worker_id), _id(e.event_id), e.recorded_at, ",".join(sorted(e.categories)))
                 for e in standing.erasures
             ],
-                }
+        }
         for name, found in rows.items():
             if found:
                 columns = map(list, zip(*found, strict=True))
                 await self._connection.execute(self._sql(_REMEMBER[name]), *columns)
 
-    async def put(self, story: pl.DataFrame, aside: pl.DataFrame) -> None:
-        """Put events of workers that were taken out where they belong now."""
-        for table, rows in (("story", story), ("set_aside", aside)):
+    async def put(self, log: pl.DataFrame, kept: Mapping[Key, str]) -> None:
+        """Put the events of workers that were taken where they belong now.
+
+        log: rows of the log with `why` they do not count, null when they do. kept: as `take` says.
+        Only what changes its place is written.
+        """
+        names = zip(log.get_column("worker_id"), log.get_column("event_id"), strict=True)
+        was = pl.Series("was", [kept.get(name) for name in names], pl.String)
+        now = pl.col("why").fill_null(STORY)
+        changed = log.with_columns(was).filter(pl.col("was").ne_missing(now))
+        was_there = changed.filter(pl.col("was").is_not_null())
+        for table, is_in in (
+            ("story", pl.col("was") == STORY),
+            ("set_aside", pl.col("was") != STORY),
+        ):
+            await self._remove(table, was_there.filter(is_in))
+        told = changed.filter(pl.col("why").is_null()).drop("was", "why")
+        aside = changed.filter(pl.col("why") != ERASED).drop("was")
+        for table, rows in (("story", told), ("set_aside", aside)):
             if rows.height:
                 await self._copy(table, rows.columns, encode(rows), self._schema)
+
+    async def _remove(self, table: str, rows: pl.DataFrame) -> None:
+        if rows.height:
+            names = ids(rows.get_column("worker_id")), ids(rows.get_column("event_id"))
+            await self._connection.execute(_REMOVE.format(schema=self._schema, table=table), *names)
 
     async def set_aside(self, rows: pl.DataFrame) -> set[tuple[str, int, int]]:
         """Set events aside. Returns the places on the log of those that were not there yet."""
@@ -143,19 +173,17 @@ class SettledTables:
 
 
 def _taking(schema: str, tables: Iterable[str]) -> str:
-    """One statement that takes workers out of every table and returns their events."""
-    columns = ", ".join(SettledTables.COLUMNS)
-    logs = [(table, f" RETURNING {columns}") for table in ("story", "set_aside")]
-    emptied = [*logs, *((table, "") for table in (*_KNOWN, *tables))]
-    parts = [
-        f"in_{table} AS (DELETE FROM {schema}.{table} WHERE worker_id = ANY ($1){returning})"
-        for table, returning in emptied
-    ]
-    return (
-        "WITH "
-        + ",\n".join(parts)
-        + "\nSELECT * FROM in_story UNION ALL SELECT * FROM in_set_aside"
+    """One statement that takes workers out of every table but the logs and returns their events."""
+    emptied = ", ".join(
+        f"in_{table} AS (DELETE FROM {schema}.{table} WHERE worker_id = ANY ($1))"
+        for table in (*_KNOWN, *tables)
     )
+    columns = "uuid_send(worker_id), uuid_send(event_id), " + ", ".join(SettledTables.COLUMNS[2:])
+    return f"""
+WITH {emptied}
+SELECT {columns}, '{STORY}' FROM {schema}.story WHERE worker_id = ANY ($1)
+UNION ALL SELECT {columns}, why FROM {schema}.set_aside WHERE worker_id = ANY ($1)
+"""
 
 
 def _id(value: bytes) -> UUID:

@@ -133,19 +133,18 @@ class Settling:
     async def _again(self, workers: Sequence[bytes], new: Events) -> Settled:
         """Fold these workers' stories again."""
         self._marked.update(workers)
-        stored = await self._tables.take(ids(workers))
+        stored, kept = await self._tables.take(ids(workers))
         whole = decoded_rows([*stored, *_as_rows(new)])
         standing = standing_in(whole, self._rules)
-        aside, erased = _parted(whole.log.join(standing.set_aside(whole.log, self._rules), on=ROW))
-        rows = whole.log.get_column(ROW)
-        out = pl.concat([aside, erased]).get_column(ROW)
-        story = whole.only(rows.filter(~rows.is_in(out.implode())))
+        log = whole.log.join(standing.set_aside(whole.log, self._rules), on=ROW, how="left")
         await self._tables.remember(standing)
-        await self._tables.put(story.log.drop(ROW), aside.drop(ROW))
+        await self._tables.put(log.drop(ROW), kept)
+        story = whole.only(log.filter(pl.col("why").is_null()).get_column(ROW))
         if story.log.height:
             await self._feed(story)
+        erased = log.filter(pl.col("why") == ERASED)
         repeats = new.log.filter(~_at(new.log, set(_places(whole.log))))
-        nothing = new.only(rows.clear())
+        nothing = new.only(new.log.get_column(ROW).clear())
         return Settled(nothing, repeats, erased.drop("why"), set(ids(standing.gone)))
 
 
