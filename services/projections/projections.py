@@ -379,7 +379,7 @@ class Employment(Projection):
 
 
 class Wage(Projection):
-    """One row per wage: at the start of a job, when one was told, and at each change."""
+    """One row per wage: at the start of a job, empty when none was told, and at each change."""
 
     key = Key("worker_id", "employment_id", wage_id="event_id")
     employer_id = Current(e.EmploymentStarted.employer_id, e.WageChanged.employer_id)
@@ -761,29 +761,6 @@ GROUP BY k.worker_id, k.skill_id
 """
 
 
-class OpenPromise(View):
-    """One row per promise that is neither kept, lapsed, declined nor withdrawn, with its state
-    (MADE, ACCEPTED, DUE, LATE) and the criteria that are met."""
-
-    of = (Promise, PromiseCriterion, OpenDispute)
-    sql = """
-SELECT p.worker_id, p.promise_id, p.employer_id, p.pathway_id, p.pathway_version, p.outcome,
-       p.due_in_days, p.criteria,
-       ARRAY(SELECT c.criterion FROM promise_criterion c
-             WHERE c.worker_id = p.worker_id AND c.promise_id = p.promise_id
-               AND c.met_at > coalesce(c.unmet_at, '-infinity') ORDER BY c.criterion) AS met,
-       p.made_at, p.accepted_at, p.criteria_met_at, p.due_at,
-       CASE WHEN p.due_at < now() THEN 'LATE' WHEN p.due_at IS NOT NULL THEN 'DUE'
-            WHEN p.accepted_at IS NOT NULL THEN 'ACCEPTED' ELSE 'MADE' END AS state,
-       p.disputed_at IS NOT NULL
-           OR EXISTS (SELECT FROM open_dispute d WHERE d.worker_id = p.worker_id
-               AND d.disputed_event_id = ANY (events_of(p))) AS in_dispute
-FROM promise p
-WHERE p.made_at <= now() AND p.kept_at IS NULL AND p.lapsed_at IS NULL AND p.declined_at IS NULL
-  AND NOT p.employer_id = ANY (p.withdrawn_by)
-"""
-
-
 class PromiseStanding(View):
     """One row per promise: its state (MADE, ACCEPTED, DUE, LATE, LAPSED, KEPT, KEPT_LATE,
     DECLINED, WITHDRAWN), and the criteria that are met with since when, in the same order."""
@@ -811,6 +788,19 @@ SELECT p.worker_id, p.promise_id, p.employer_id, p.pathway_id, p.pathway_version
                AND d.disputed_event_id = ANY (events_of(p))) AS in_dispute
 FROM promise p
 WHERE p.made_at <= now()
+"""
+
+
+class OpenPromise(View):
+    """One row per promise that is neither kept, lapsed, declined nor withdrawn."""
+
+    of = (PromiseStanding,)
+    sql = """
+SELECT p.worker_id, p.promise_id, p.employer_id, p.pathway_id, p.pathway_version, p.outcome,
+       p.due_in_days, p.criteria, p.met, p.made_at, p.accepted_at, p.criteria_met_at, p.due_at,
+       p.state, p.in_dispute
+FROM promise_standing p
+WHERE p.state IN ('MADE', 'ACCEPTED', 'DUE', 'LATE')
 """
 
 

@@ -21,6 +21,7 @@ from services.projections.projections import (
     OpenDispute,
     OpenPromise,
     Opportunity,
+    PromiseStanding,
     SkillStanding,
     SupportReceived,
     WorkerMonth,
@@ -193,6 +194,14 @@ async def test_a_promise_is_open_until_it_is_kept_lapsed_declined_or_withdrawn(a
         ("p-3", "LATE", (), True),
         ("p-8", "MADE", (), False),
     }
+    states = dict(await ana.see(PromiseStanding, "promise_id", "state"))
+    assert {states[f"p-{number}"] for number in (0, 8)} == {"MADE"}
+    assert [states[f"p-{number}"] for number in (4, 5, 6, 7)] == [
+        "KEPT",
+        "LAPSED",
+        "DECLINED",
+        "WITHDRAWN",
+    ]
 
 
 async def test_support_is_added_up_by_kind(ana: Life) -> None:
