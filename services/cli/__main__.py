@@ -276,6 +276,9 @@ def faults(
     listing: Annotated[bool, typer.Option("--list", help="Say which there are.")] = False,
     seed: Annotated[int, typer.Option(help="The same seed kills the same things.")] = 1,
     seconds: Annotated[float, typer.Option(min=5, help="How long the storm lasts.")] = 180,
+    events: Annotated[
+        int | None, typer.Option(min=1_000, help="How many events it lasts, instead.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Kill parts of a hub of its own at random, and count what got lost, doubled or leaked."""
@@ -285,7 +288,7 @@ def faults(
     if listing or name is None:
         print(json.dumps(known) if as_json else _listing(known))
         return
-    report = benches.run_faults(name, seed, seconds)
+    report = benches.run_faults(name, seed, seconds, events)
     if as_json:
         print(report.model_dump_json())
     else:

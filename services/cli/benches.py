@@ -7,16 +7,17 @@ from __future__ import annotations
 import ast
 import asyncio
 import importlib
+import inspect
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from services.cli.exits import NotFound
+from services.cli.exits import NotFound, Refused
 from services.common import log
 
 if TYPE_CHECKING:
     from tests.bench.figure import Figure
-    from tests.faults.report import Report
+    from tests.faults.report import ProjectionsReport, Report
 
 
 def _folder(kind: str) -> Path:
@@ -68,12 +69,17 @@ def run(name: str, scale: float) -> list[Figure]:
     return figures
 
 
-def run_faults(name: str, seed: int, seconds: float) -> Report:
-    """Run one fault run and answer what it found. Raises NotFound."""
+def run_faults(
+    name: str, seed: int, seconds: float, events: int | None
+) -> Report | ProjectionsReport:
+    """Run one fault run and answer what it found. Raises NotFound, Refused."""
     known = listed_faults()
     if name not in known:
         raise NotFound(f"there is no fault run {name!r}; there are {', '.join(known) or 'none'}")
     log.configure()
     module = importlib.import_module(f"tests.faults.{name}")
-    report: Report = asyncio.run(module.run(seed, seconds))
+    if events is not None and "events" not in inspect.signature(module.run).parameters:
+        raise Refused(f"{name} goes by --seconds, not by --events")
+    asked = {} if events is None else {"events": events}
+    report: Report | ProjectionsReport = asyncio.run(module.run(seed, seconds, **asked))
     return report

@@ -34,3 +34,43 @@ class Report(BaseModel):
         rules = ("lost", "doubled", "undelivered", "without_consent", "out_of_order")
         found = {name: getattr(self, name) for name in (*rules, "badly_signed", "unhealthy")}
         return {name: value for name, value in found.items() if value}
+
+
+class ProjectionsReport(BaseModel):
+    """What a storm over the projection workers came to."""
+
+    name: str
+    seed: int
+    seconds: float
+    records: int
+    events: int  # different ones
+    repeats: int
+    erased: int
+    befell: dict[str, int]
+    recovered_after_s: float
+    table_rows: int  # looked at one by one
+    rows_compared: int  # with tables made from scratch
+    examples: list[str]
+    verify_differences: list[str]
+    # The rules:
+    not_published: int
+    log_differs: int  # owners whose records are not on the log as they were sent, in order
+    behind: int
+    lost: int
+    doubled: int
+    set_aside_wrongly: int
+    out_of_order: int
+    table_rows_wrong: int
+    parked: int
+    not_as_from_scratch: dict[str, int]
+    crashed_by_themselves: dict[str, int]
+    unhealthy: list[str]
+    verified: str
+
+    @property
+    def broken(self) -> dict[str, object]:
+        """The rules that did not hold, with how often."""
+        fields = type(self).model_fields
+        rules = list(fields)[list(fields).index("not_published") : -1]
+        found = {name: getattr(self, name) for name in rules if getattr(self, name)}
+        return found if self.verified == "equal" else found | {"verified": self.verified}
