@@ -53,7 +53,7 @@ def fingerprint(projections: Collection[type[Projection]]) -> str:
             fields = ", ".join(map(str, declared.fields))
             kind = type(declared).__name__
             parts.append(f"{column.name} {column.type.sql} {kind} {fields} {declared.where}")
-    parts += [view.query("read") for view in views_of(projections)]
+    parts += [" ".join(view.query("read").split()) for view in views_of(projections)]
     # The engine's own tables, without what is said about them.
     parts.append(re.sub(r"COMMENT ON .*?;\n|--[^\n]*\n", "", LOGS + BOOKKEEPING, flags=re.DOTALL))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
