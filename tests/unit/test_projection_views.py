@@ -97,8 +97,10 @@ def test_a_view_is_made_where_all_its_tables_are() -> None:
     assert views_of([Training]) == ()
 
 
-def test_the_fingerprint_follows_the_views(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fingerprint_follows_what_views_say(monkeypatch: pytest.MonkeyPatch) -> None:
     before = fingerprint(PROJECTIONS)
+    monkeypatch.setattr(OpenDispute, "sql", OpenDispute.sql.replace("\n", "\n    "))
+    assert fingerprint(PROJECTIONS) == before
     monkeypatch.setattr(OpenDispute, "sql", OpenDispute.sql.replace("<=", "<"))
     assert fingerprint(PROJECTIONS) != before
 
