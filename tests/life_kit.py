@@ -55,6 +55,8 @@ def lives(draw: st.DrawFn) -> list[Event]:
         ends = [*draw(st.sampled_from([(), (), (), ("moved",), ("erased",), ("parts",)]))]
         for event_id in draw(st.lists(st.sampled_from(_IDS), unique=True, min_size=3)):
             found.append(draw(_event(person, event_id, ends)))
+        if draw(st.booleans()):
+            found += _put_right_twice(person)
     if draw(st.integers(0, 3)) == 0:
         found += _merge(found, *draw(st.permutations(PEOPLE))[:2])
     return draw(st.permutations(found))
@@ -116,6 +118,19 @@ def _kinds(person: bytes, event_id: bytes, target: bytes) -> list[tuple[str, dic
         ("ErasureRequested", {"erasure_id": target}),
         ("RecallAcknowledged", {"recall_id": target}),
     ]
+
+
+def _put_right_twice(person: bytes) -> Iterator[Event]:
+    """A wage, another in its place, and a third in the place of that."""
+    for n in range(3):
+        about: dict[str, Any] = {
+            "worker_id": person,
+            "event_id": b"%d" % (n + 1) * 16,
+            "source": "acme",
+            "recorded_at": NOON + timedelta(minutes=n),
+            "supersedes": b"%d" % n * 16,
+        }
+        yield make("WageChanged", **about, employment_id="j")
 
 
 def _merge(found: Sequence[Event], old: bytes, new: bytes) -> Iterator[Event]:

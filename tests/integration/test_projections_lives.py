@@ -227,7 +227,7 @@ class Bench:
             await self.scratch.apply(batch)
 
 
-@pytest.mark.parametrize("examples", [60, pytest.param(2000, marks=pytest.mark.faults_long)])
+@pytest.mark.parametrize("examples", [40, pytest.param(2000, marks=pytest.mark.faults_long)])
 def test_live_tables_are_what_the_log_says_whatever_happens_on_the_way(
     own_settings: Settings, examples: int
 ) -> None:
