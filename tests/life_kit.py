@@ -87,14 +87,11 @@ def _event(draw: st.DrawFn, person: bytes, event_id: bytes, ends: list[str]) -> 
 
 def _ends(person: bytes, event_id: bytes, end: str) -> list[tuple[str, dict[str, Any]]]:
     """What a story that moved or is erased ends with."""
-    move = {"merge_id": event_id, "from_worker_id": person, "into_worker_id": _NEVER}
-    wage = {"erasure_id": event_id, "categories": ["wage", "training"]}
-    everything = {"erasure_id": event_id, "categories": []}
-    return {
-        "moved": [("WorkersMerged", move)],
-        "erased": [("ErasureKeysDestroyed", everything)],
-        "parts": [("ErasureKeysDestroyed", wage)],
-    }[end]
+    if end == "moved":
+        move = {"merge_id": event_id, "from_worker_id": person, "into_worker_id": _NEVER}
+        return [("WorkersMerged", move)]
+    parts = ["wage", "training"] if end == "parts" else []
+    return [("ErasureKeysDestroyed", {"erasure_id": event_id, "categories": parts})]
 
 
 def _kinds(person: bytes, event_id: bytes, target: bytes) -> list[tuple[str, dict[str, Any]]]:
