@@ -57,11 +57,16 @@ class Keeper:
             await self._end_builder()
 
     async def _repeat(self, look: Callable[[], Awaitable[None]]) -> None:
+        said = ""
         while not self._stop.is_set():
             try:
                 await look()
-            except (asyncpg.PostgresError, DependencyDown, *AWAY) as error:
-                log.warning("looking again", why=str(error) or repr(error))
+                said = ""
+            except (asyncpg.PostgresError, ThroughlineError, *AWAY) as error:
+                why = str(error) or repr(error)
+                if why != said:
+                    log.warning("looking again", why=why)
+                said = why
             await self._pause()
 
     async def _pause(self) -> None:
