@@ -27,6 +27,7 @@ from services.projections.as_of import History, StoryTooLong, history, history_a
 from services.projections.events import ROW, Events
 from services.projections.one_worker import feeding, view_named
 
+_TOPICS = ("stories",)
 _DISPUTES = feeding(view_named("open_dispute"))
 
 
@@ -67,10 +68,10 @@ async def telling(
         position = await store.reflects(worker_id, using=connection)
         parked = await store.is_parked(worker_id, using=connection)
         try:
-            now = await history(connection, worker_id)
+            now = await history(connection, worker_id, topics=_TOPICS)
             then = now
             if subject.asked != worker_id:
-                then = await history_as_known(connection, subject.asked, moment)
+                then = await history_as_known(connection, subject.asked, moment, topics=_TOPICS)
         except StoryTooLong as error:
             fix = "Read its story by pages, without `as_of` and `known_at`."
             raise Problem(422, "too-long", f"{str(error).capitalize()}. {fix}") from None
@@ -103,7 +104,7 @@ def story_page(events: Events | None, wanted: StoryFilter) -> list[Decoded]:
     """A page of events, newest first, as `ReadStore.story` gives it."""
     if events is None:
         return []
-    log = events.log.filter(pl.col("topic") == "stories")
+    log = events.log
     if wanted.categories is not None:
         log = log.filter(pl.col("category").is_in(list(wanted.categories)))
     ids = pl.col("event_id").cast(pl.Binary)

@@ -8,7 +8,7 @@ the logs do not hold it any more.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -37,7 +37,7 @@ _FROM, _INTO = "from_worker_id", "into_worker_id"
 # What says that an event turned out to be about somebody else.
 _ABOUT_ANOTHER = "WRONG_PERSON"
 
-_LOGS = "SELECT {columns} FROM {schema}.{log} WHERE worker_id = $1"
+_LOGS = "SELECT {columns} FROM {schema}.{log} WHERE worker_id = $1 AND topic = ANY ($2)"
 _IDS = "SELECT worker_id, event_id FROM {schema}.{log} WHERE worker_id = ANY ($1)"
 
 
@@ -115,16 +115,22 @@ class History:
                     yield other, at
 
 
-async def history(connection: Connection, worker_id: UUID, schema: str = "read") -> History:
+async def history(
+    connection: Connection,
+    worker_id: UUID,
+    schema: str = "read",
+    topics: Sequence[str] = STORIES.topics,
+) -> History:
     """Read what the logs hold of one id. Raises StoryTooLong, UnknownSchema.
 
-    Call it inside a transaction that sees one state of the tables (repeatable read).
+    Call it inside a transaction that sees one state of the tables (repeatable read). topics: who
+    asks for no disclosure leaves out `deliveries`, where each read of an organisation stands.
     """
     columns = ", ".join(SettledTables.COLUMNS)
     logs = " UNION ALL ".join(
         _LOGS.format(columns=columns, schema=schema, log=log) for log in ("story", "set_aside")
     )
-    rows = await connection.fetch(f"{logs} LIMIT {MOST_EVENTS + 1}", worker_id)
+    rows = await connection.fetch(f"{logs} LIMIT {MOST_EVENTS + 1}", worker_id, list(topics))
     if len(rows) > MOST_EVENTS:
         raise StoryTooLong(MOST_EVENTS)
     if not rows:
@@ -136,12 +142,16 @@ async def history(connection: Connection, worker_id: UUID, schema: str = "read")
 
 
 async def history_as_known(
-    connection: Connection, worker_id: UUID, moment: AsOf, schema: str = "read"
+    connection: Connection,
+    worker_id: UUID,
+    moment: AsOf,
+    schema: str = "read",
+    topics: Sequence[str] = STORIES.topics,
 ) -> History:
     """The history of the id that stood for this one at the moment: another one after a merge."""
     seen: set[UUID] = set()
     while True:
-        found = await history(connection, worker_id, schema)
+        found = await history(connection, worker_id, schema, topics)
         seen.add(worker_id)
         following = found.went_to(moment)
         if following is None or following in seen:
