@@ -77,7 +77,7 @@ async def passed(pool: Pool, schema: str, records: int) -> None:
         query = f"SELECT coalesce(sum(next_offset), 0) FROM {schema}.stream_position"
         return bool(await pool.fetchval(query) >= records)
 
-    await until(reached)
+    await until(reached, within_s=120)
 
 
 def sessions(count: int, workers: int = 40) -> list[tuple[str, dict[str, object]]]:

@@ -14,7 +14,7 @@ from services.common.settings import Settings
 from services.projections.rebuild.builder import Builder
 from services.projections.settings import ProjectionsSettings
 
-_NICE = 10
+_NICE = 5
 
 
 def run() -> None:

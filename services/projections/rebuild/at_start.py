@@ -11,12 +11,11 @@ from services.common.settings import Settings
 from services.projections.projections import PROJECTIONS
 from services.projections.rebuild import work
 from services.projections.rebuild.builder import Builder
-from services.projections.rebuild.steps import Rebuild, told
+from services.projections.rebuild.steps import MOST_BEHIND, Rebuild, told
 from services.projections.rebuild.work import Row, Schemas
 from services.projections.settings import ProjectionsSettings
 from services.projections.sql import fingerprint
 
-NEAR = 1_000  # records: as near to the end of a log that goes on as makes no difference
 _LOOK_S = 1.0
 _BY = "throughline init"
 
@@ -73,9 +72,10 @@ async def building(settings: Settings, own: ProjectionsSettings) -> AsyncIterato
 async def caught_up(
     pool: Pool, watch: Watch, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 ) -> Row | None:
-    """Wait until the tables beside are at the end of the log; None when they went away."""
+    """Wait until the tables beside are near enough to the end of the log, which may go on, to be
+    compared and switched to; None when they went away."""
     while (row := await work.row(pool)) is not None:
-        if row.told_at is not None and row.behind < NEAR:
+        if row.told_at is not None and row.behind < MOST_BEHIND:
             return row
         watch(row)
         await sleep(_LOOK_S)
