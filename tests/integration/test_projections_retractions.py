@@ -2,103 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
 
 from schemas.catalog import event_types
-from services.common.settings import Settings
 from services.common.staying import ERASURE
 from services.projections import settling
-from services.projections.batch import Batch
 from services.projections.declaration import STORIES
 from services.projections.projections import RETRACTIONS
-from services.projections.store import ReadModelStore, StalePosition, open_store
-from tests.integration.test_projections_lives import (
-    LIVE,
-    Log,
-    Process,
-    clear,
-    contents,
-    own_settings,
-)
 from tests.integration.test_projections_store import DECLARED
 from tests.life_kit import HUB, TOLD_OF_ERASURE
-from tests.projection_kit import NOON, Event, FakeRecord, make, record, topic_of
+from tests.projection_kit import NOON
+from tests.projection_world import (
+    ANA,
+    BEN,
+    LIVE,
+    World,
+    clear,
+    erasure,
+    number,
+    of_ana,
+    prepared,
+    session,
+    two_read_models,
+    world,
+)
 
-__all__ = ["own_settings"]  # a fixture of the other module
-ANA, BEN = bytes([2]) * 16, bytes([4]) * 16
-
-
-def number(n: int) -> bytes:
-    return n.to_bytes(16, "big")
-
-
-def session(worker: bytes, n: int, **fields: Any) -> Event:
-    fields = {"enrolment_id": "e", "source": "acme", **fields}
-    return make("TrainingProgressed", worker_id=worker, event_id=number(n), **fields)
-
-
-def erasure(worker: bytes, n: int, *categories: str, **fields: Any) -> Event:
-    about = {"worker_id": worker, "event_id": number(n), "source": HUB, **fields}
-    return make("ErasureKeysDestroyed", **about, categories=list(categories))
-
-
-def of_ana(name: str, n: int, **fields: Any) -> Event:
-    return make(name, **{"worker_id": ANA, "event_id": number(n), "source": "acme", **fields})
-
-
-class World:
-    """A log of one partition, and the process that reads it."""
-
-    def __init__(self, store: ReadModelStore) -> None:
-        self.store = store
-        self.log: Log = {("stories", 0): [], ("deliveries", 0): []}
-        self.process = Process(store, self.log)
-
-    def publish(self, *events: Event) -> None:
-        for event in events:
-            batch = self.log[topic_of(event), 0]
-            batch.append(record(event, len(batch)))
-
-    def publish_broken(self, event: Event) -> None:
-        batch = self.log[topic_of(event), 0]
-        whole = record(event, len(batch))
-        assert whole.value is not None
-        batch.append(FakeRecord(whole.key, whole.value[:-3], whole.offset, whole.headers))
-
-    async def read(self, *events: Event) -> None:
-        """Publish events, and let the process read to the end."""
-        self.publish(*events)
-        await self.process.finish()
-
-    async def told(self, table: str = "story", worker: bytes = ANA) -> list[int]:
-        query = f"SELECT event_id FROM {LIVE}.{table} WHERE worker_id = $1 ORDER BY 1"
-        rows = await self.store._connection.fetch(query, UUID(bytes=worker))
-        return [row["event_id"].int for row in rows]
-
-    async def sessions(self, worker: bytes = ANA) -> int | None:
-        query = f"SELECT sessions FROM {LIVE}.training WHERE worker_id = $1"
-        found: int | None = await self.store._connection.fetchval(query, UUID(bytes=worker))
-        return found
-
-    async def counters(self) -> dict[str, int]:
-        row = await self.store._connection.fetchrow(
-            f"SELECT records, taken, repeats, parked, erased FROM {LIVE}.stream_position"
-            " WHERE topic = 'stories'"
-        )
-        assert row is not None
-        return dict(row)
-
-
-@pytest.fixture
-async def world(own_settings: Settings) -> AsyncIterator[World]:
-    async with open_store(own_settings, LIVE, DECLARED, RETRACTIONS) as store:
-        await clear(store)
-        yield World(store)
+__all__ = ["two_read_models", "world"]  # fixtures of the other module
 
 
 def test_every_type_that_takes_something_away_is_declared() -> None:
@@ -311,76 +243,3 @@ async def test_a_dispute_that_is_upheld_takes_the_fact_out(disputed: World) -> N
     await disputed.read(of_ana("RecordVoided", 3, source=HUB, **void))
     assert await job_in_dispute(disputed) is None
     assert await disputed.told("set_aside") == [1]
-
-
-# -- exactly once --------------------------------------------------------------------------------
-
-LIFE = [
-    session(ANA, 1),
-    session(BEN, 1),
-    of_ana("RecordVoided", 2, voided_event_id=number(1)),
-    session(ANA, 3, supersedes=number(1)),
-    session(ANA, 4),
-]
-
-
-async def prepared(process: Process) -> Batch:
-    await process.align()
-    batch = process.fetch(list(process.log), 100)
-    assert batch is not None
-    return batch
-
-
-async def test_the_same_batch_twice_changes_nothing(world: World) -> None:
-    world.publish(*LIFE)
-    batch = await prepared(world.process)
-    await world.store.apply(batch)
-    once = await contents(world.store, LIVE)
-    with pytest.raises(StalePosition):
-        await world.store.apply(batch)
-    assert await contents(world.store, LIVE) == once
-
-
-@pytest.mark.parametrize("taken", [[LIFE[0]], LIFE, [*LIFE, erasure(ANA, 9)]])
-async def test_a_zombie_that_wakes_with_what_it_had_prepared_changes_nothing(
-    world: World, own_settings: Settings, taken: Sequence[Event]
-) -> None:
-    async with open_store(own_settings, LIVE, DECLARED, RETRACTIONS) as other:
-        world.publish(*LIFE)
-        zombie = Process(other, world.log)
-        stale = await prepared(zombie)
-        world.log[("stories", 0)].clear()
-        await world.read(*taken)
-        before = await contents(world.store, LIVE)
-        with pytest.raises(StalePosition):
-            await other.apply(stale)
-        assert await contents(world.store, LIVE) == before
-
-
-async def test_a_zombie_with_records_of_the_other_topic_changes_nothing(
-    world: World, own_settings: Settings
-) -> None:
-    """Nobody has read on there; but it does not know who has been erased since."""
-    async with open_store(own_settings, LIVE, DECLARED, RETRACTIONS) as other:
-        world.publish(of_ana("DisclosureAttempted", 1, message_id="m"))
-        stale = await prepared(Process(other, world.log))
-        waiting, world.log[("deliveries", 0)] = world.log[("deliveries", 0)], []
-        await world.read(erasure(ANA, 2))
-        with pytest.raises(StalePosition):
-            await other.apply(stale)
-        world.log[("deliveries", 0)] = waiting
-        await world.read()
-        assert await world.told() == [2]
-
-
-async def test_a_batch_in_which_nothing_leaves_asks_for_nothing(world: World) -> None:
-    await world.read(*LIFE)
-    asked: list[str] = []
-    world.publish(*(session(BEN, n) for n in range(10, 20)))
-    batch = await prepared(world.process)
-    world.store._connection.add_query_logger(lambda query: asked.append(query.query))
-    await world.store.apply(batch)
-    slow = ("void", "moved", "erased", "set_aside")
-    assert asked
-    assert not [q for q in asked if any(f"{LIVE}.{name}" in q for name in slow)]
-    assert await world.sessions(BEN) == 11
