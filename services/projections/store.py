@@ -234,10 +234,12 @@ class ReadModelStore:
         await self._feed(fold_events(events, self._stories))
 
     async def _feed(self, folded: Folded) -> None:
-        """Merge folded rows into the tables."""
+        """Merge folded rows into the tables: a copy for each, then one call for all."""
         for layout, rows in folded.tables:
             await self._stage(layout.table, layout.types, rows)
-            await self._connection.execute(merge(layout, self._schema))
+        merges = [merge(layout, self._schema) for layout, _ in folded.tables]
+        if merges:
+            await self._connection.execute(";\n".join(merges))
 
     async def _add_to_log(self, events: Events, rows: bytes) -> Events:
         """Returns the events that the log did not hold yet: `events` itself when that is all."""

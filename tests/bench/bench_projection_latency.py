@@ -56,7 +56,7 @@ async def run(scale: float) -> list[Figure]:
             async with worker(settings), noted(settings) as notes:
                 await until_ready(settings)
                 published = await publish_at_rate(settings, world, WARM + seconds)
-                await _until_visible(published, notes)
+                await until_visible(published, notes)
             await _check(settings, len(published))
     found = latencies_ms(published[WARM * RATE :], notes)
     scale_of = {"events": len(found), "rate": RATE, "seconds": seconds}
@@ -105,23 +105,29 @@ async def noted(settings: Settings) -> AsyncIterator[list[Moved]]:
         await connection.close()
 
 
-async def publish_at_rate(settings: Settings, world: World, seconds: float) -> list[Published]:
-    """Publish the world's events in order, as many in each hundredth of a second as are due."""
+async def publish_at_rate(
+    settings: Settings, world: World, seconds: float, enough: asyncio.Event | None = None
+) -> list[Published]:
+    """Publish the world's events in order, as many in each hundredth of a second as are due.
+
+    It ends after so many seconds, or when there are enough.
+    """
     wanted = min(round(seconds * RATE), world.stories)
     told = islice(
         (sent for chunk in world.sent() for sent in chunk if sent.topic != "directory"), wanted
     )
     async with open_producer(settings) as producer:
-        sending, began = [], time.perf_counter()
-        while len(sending) < wanted:
+        sending: list[asyncio.Task[Published]] = []
+        began = time.perf_counter()
+        while len(sending) < wanted and not (enough and enough.is_set()):
             due = min(wanted, round((time.perf_counter() - began) * RATE)) - len(sending)
             for sent in islice(told, due):
-                sending.append(asyncio.create_task(_publish(settings, producer, sent)))
+                sending.append(asyncio.create_task(publish_event(settings, producer, sent)))
             await asyncio.sleep(_TICK_S)
         return list(await asyncio.gather(*sending))
 
 
-async def _publish(settings: Settings, producer: AIOKafkaProducer, sent: Sent) -> Published:
+async def publish_event(settings: Settings, producer: AIOKafkaProducer, sent: Sent) -> Published:
     at = time.perf_counter()
     topic, told = settings.topic(sent.topic), headers_of(sent)
     future = await producer.send(topic, sent.value, key=sent.key, headers=list(told))
@@ -129,7 +135,7 @@ async def _publish(settings: Settings, producer: AIOKafkaProducer, sent: Sent) -
     return Published((sent.topic, stored.partition), stored.offset, at)
 
 
-async def _until_visible(published: Sequence[Published], notes: Sequence[Moved]) -> None:
+async def until_visible(published: Sequence[Published], notes: Sequence[Moved]) -> None:
     """Wait for the note that covers the last event of every partition."""
     last: dict[Partition, int] = {}
     for event in published:

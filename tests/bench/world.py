@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -31,6 +32,7 @@ _ID = 16
 _HEAD = 2 * _ID + 2 * 8  # event id, worker id, and two instants of eight bytes each
 _DAY_US = 86_400_000_000
 _SHIFT_DAYS = 365
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Bytes = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]
@@ -175,8 +177,8 @@ def _as_sent(record: Record) -> Sent:
     return Sent(record.topic, record.key, value, event_id, at, mould)
 
 
-def _micros(at: object) -> int:
-    return int(np.datetime64(at.replace(tzinfo=None), "us").astype(np.int64))  # type: ignore[attr-defined]
+def _micros(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)
 
 
 def _varints(micros: Numbers) -> Bytes:

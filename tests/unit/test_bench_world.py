@@ -31,7 +31,7 @@ def every(found: World) -> list[Sent]:
 def test_every_event_is_whole_and_comes_once(small: World) -> None:
     fetch = fetches(small, 10**6, 10**6)
 
-    (intake,) = map(lambda f: take_in(f, frozenset()), fetch)
+    (intake,) = (take_in(found, frozenset()) for found in fetch)
 
     assert not intake.parked
     assert not intake.stopped
