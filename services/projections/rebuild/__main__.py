@@ -6,7 +6,6 @@ It ends with its parent, whose end closes stdin, and leaves the processor to eve
 from __future__ import annotations
 
 import os
-import sys
 import threading
 
 from services.common.running import run_worker
@@ -29,7 +28,9 @@ def _builder(settings: Settings) -> Builder:
 
 
 def _end_with_stdin() -> None:
-    sys.stdin.buffer.read()
+    # Not through sys.stdin, whose lock this thread would hold while Python ends.
+    while os.read(0, 1024):
+        pass
     os._exit(0)  # what was not committed is done again
 
 
