@@ -310,6 +310,20 @@ async def test_a_bad_parameter_is_named_with_its_fix(hub: Hub) -> None:
         assert all(words[name] for name in ("as_of", "known_at", "after", "limit", "before"))
 
 
+async def test_what_is_too_long_for_one_read_is_read_by_pages(
+    own: Reader, acme: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.portal.shared_reads.MOST_FACTS", 3)
+    assert (await acme.answer("skills")).status_code == 200
+    assert (await acme.answer("standing")).json()["type"] == "/problems/too-long"
+
+    monkeypatch.setattr("services.projections.as_of.MOST_EVENTS", 5)
+    refused = await own.answer("story", known_at=ago(1))
+    assert (refused.status_code, refused.json()["type"]) == (422, "/problems/too-long")
+    for what in ("story", "standing", "skills", "promises"):
+        assert (await own.answer(what)).status_code == 200
+
+
 async def test_pages_of_another_moment_join_without_gap_or_double(own: Reader) -> None:
     moment = {"as_of": ago(100), "known_at": ago(100)}
     whole = [i["id"] for i in (await own.get("story", limit=100, **moment))["items"]]
