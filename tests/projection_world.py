@@ -115,8 +115,8 @@ class Process:
 
 
 async def contents(store: ReadModelStore, schema: str) -> dict[str, Counter[str]]:
-    """Every row of every table, order columns and offsets included."""
-    tables = [*_LOGS, *(projection.table for projection in DECLARED)]
+    """Every row of every table, order columns and offsets included, and what was left out."""
+    tables = [*_LOGS, "left_out", *(projection.table for projection in DECLARED)]
     rows = await store._connection.fetch(
         " UNION ALL ".join(f"SELECT '{t}', t::text FROM {schema}.{t} AS t" for t in tables)
     )

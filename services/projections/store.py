@@ -20,7 +20,7 @@ from services.projections.bookkeeping import StalePosition as StalePosition
 from services.projections.counting import ERASED, REPEAT, Changes, left_out
 from services.projections.declaration import STORIES, STREAMS, Projection
 from services.projections.events import ROW, Events
-from services.projections.forgetting import forget
+from services.projections.forgetting import Forgotten, forget
 from services.projections.intake import Partition
 from services.projections.layout import Layout, layout_of
 from services.projections.retractions import Retractions
@@ -189,12 +189,12 @@ class ReadModelStore:
     async def take(self, batch: Batch, changes: Changes) -> None:
         """Merge the events of a batch, all of whose records count as taken by now."""
         found = [batch.intake.left_out]
-        gone = await self._gone(batch)
+        forgotten = Forgotten(await self._gone(batch))
         for events, folded in zip(batch.intake.events, batch.folded, strict=True):
-            found += await self._merge(events, folded, gone)
+            found += await self._merge(events, folded, forgotten)
         await self.books.leave_out(found, changes)
-        if gone:
-            await forget(self._connection, self._schema, gone, self.books, changes)
+        if forgotten:
+            await forget(self._connection, self._schema, forgotten, self.books, changes)
 
     async def _gone(self, batch: Batch) -> set[UUID]:
         """Those of whom records were parked just now, and who have been erased."""
@@ -202,12 +202,12 @@ class ReadModelStore:
         return await self._settling.gone(parked) if self._settling and parked else set()
 
     async def _merge(
-        self, events: Events, folded: Folded, gone: set[UUID]
+        self, events: Events, folded: Folded, forgotten: Forgotten
     ) -> Sequence[pl.DataFrame]:
         """Add the events to their log; only those that are new to it feed the tables.
 
-        Returns those that are kept nowhere, as rows of `left_out`, and adds to `gone` who was
-        erased.
+        Returns those that are kept nowhere, as rows of `left_out`, and adds to `forgotten` what
+        was erased.
         """
         out = []
         if self._settling is not None and events.stream is STORIES:
@@ -216,7 +216,7 @@ class ReadModelStore:
                 left_out(settled.repeats, STORIES.owner, REPEAT),
                 left_out(settled.erased, STORIES.owner, ERASED),
             ]
-            gone |= settled.gone
+            forgotten.add(settled.gone, settled.erased)
             if settled.ordinary is not events:
                 events, folded = settled.ordinary, fold_events(settled.ordinary, self._stories)
                 if not events.log.height:
