@@ -78,7 +78,7 @@ def _partition(consumer: Any, place: TopicPartition) -> Iterator[Any]:
     consumer.assign([place])
     at = 0
     while at < end:
-        for record in consumer.consume(10_000, timeout=5):
+        for record in consumer.consume(10_000, timeout=0.1):
             assert record.error() is None, record.error()
             at = record.offset() + 1
             yield record

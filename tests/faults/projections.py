@@ -64,9 +64,9 @@ async def _run(
     await load.finish(_RECOVERS_WITHIN_S)
     quiet_at = time.monotonic()
     async with open_pool(settings, most=2) as pool:
-        chains, records = await asyncio.to_thread(chains_on_log, settings)
-        behind = await _caught_up(pool, _LIVE, records)
+        behind = await _caught_up(pool, _LIVE, load.produced)
         recovered_s = time.monotonic() - quiet_at
+        chains, records = await asyncio.to_thread(chains_on_log, settings)
         keeper.cancel()
         with suppress(asyncio.CancelledError):
             await keeper
