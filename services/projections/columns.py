@@ -132,7 +132,7 @@ def _as_told(records: Sequence[Record], ids: Sequence[bytes]) -> bool:
     if None in told:
         ids = [event_id for event_id, one in zip(ids, told, strict=True) if one is not None]
     known = [one for one in told if one is not None]
-    if any(len(one) != _UUID_CHARACTERS for one in known):
+    if not set(map(len, known)) <= {_UUID_CHARACTERS}:
         return False
     try:
         digits = b"".join(known).replace(b"-", b"").decode("ascii")

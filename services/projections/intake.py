@@ -176,9 +176,9 @@ class _Sorting:
         if self._dropped or self._faults:
             return False
         keys = [record.key for record in batch]
-        if None in keys or not self._held.isdisjoint(keys):
+        if not all(keys) or not self._held.isdisjoint(keys):
             return False
-        if not all(_names_owner(stream, key) for key in set(keys) if key is not None):
+        if not all(_is_owners_size(stream, size) for size in {len(key) for key in keys if key}):
             return False
         frames = [(record.value or b"")[:FRAME_SIZE] for record in batch]
         topic, number = partition
@@ -232,7 +232,11 @@ class _Sorting:
 
 
 def _names_owner(stream: Stream, key: bytes) -> bool:
-    return len(key) == 16 if stream is STORIES else 0 < len(key) <= MAX_CODE_BYTES
+    return _is_owners_size(stream, len(key))
+
+
+def _is_owners_size(stream: Stream, size: int) -> bool:
+    return size == 16 if stream is STORIES else 0 < size <= MAX_CODE_BYTES
 
 
 def is_stray(stream: Stream, record: Record) -> bool:
