@@ -154,6 +154,17 @@ async def test_an_erasure_of_parts_leaves_the_rest_and_what_is_recorded_later(
     assert await world.told("set_aside") == [5]
 
 
+async def test_repeats_of_what_is_erased_in_part_keep_no_name(world: World) -> None:
+    wage = of_ana("WageChanged", 1, employment_id="j")
+    await world.read(wage, wage, session(ANA, 2), session(ANA, 2))
+    await world.read(erasure(ANA, 3, "wage"))
+    counted = await world.counters()
+    assert (counted["taken"], counted["repeats"], counted["erased"]) == (2, 1, 2)
+    query = f"SELECT event_id FROM {LIVE}.left_out WHERE owner = $1"
+    named = await world.store._connection.fetch(query, ANA)
+    assert [row["event_id"].int for row in named] == [2]
+
+
 # -- superseded ----------------------------------------------------------------------------------
 
 
@@ -204,6 +215,14 @@ async def test_any_number_of_people_are_settled_in_one_batch(
     await world.store.apply(batch)
     assert [await world.sessions(person) for person in people] == [3, 1, 1, 1, 1]
     assert (await world.counters())["taken"] == 12
+
+
+async def test_why_an_event_does_not_count_may_change(world: World) -> None:
+    query = f"SELECT why FROM {LIVE}.set_aside"
+    await world.read(session(ANA, 1), session(ANA, 2, supersedes=number(1)))
+    assert await world.store._connection.fetchval(query) == "superseded"
+    await world.read(of_ana("RecordVoided", 3, voided_event_id=number(1)))
+    assert await world.store._connection.fetchval(query) == "void"
 
 
 # -- disputed ------------------------------------------------------------------------------------
