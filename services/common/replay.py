@@ -105,8 +105,8 @@ async def _reader(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
         isolation_level="read_committed",
         max_partition_fetch_bytes=8 * 1024 * 1024,
     )
-    await consumer.start()
     try:
+        await consumer.start()
         yield consumer
     finally:
         await consumer.stop()

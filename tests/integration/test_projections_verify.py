@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-import sys
+from functools import partial
 
 import pytest
+import structlog
 from aiokafka import AIOKafkaProducer
+from typer.testing import CliRunner
 
 from schemas.catalog import event_types
+from services.cli.__main__ import app
 from services.common.codec import encode, headers
 from services.common.errors import DependencyDown
 from services.common.postgres import Pool
@@ -266,14 +269,13 @@ async def test_without_kafka_it_cannot_be_told(settings: Settings, made: list[Ev
 
 
 async def run(environment: dict[str, str], *arguments: str) -> tuple[int, str]:
-    """A command of `throughline`: its exit code and what it printed."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.cli", *arguments),
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    out, _ = await asyncio.wait_for(process.communicate(), 60)
-    return process.returncode or 0, out.decode()
+    """A command of `throughline`, in a thread: its exit code and what it printed."""
+    invoke = partial(CliRunner().invoke, app, arguments, env=environment)
+    try:
+        result = await asyncio.to_thread(invoke)
+    finally:
+        structlog.reset_defaults()  # a command logs to its own stderr, which is closed by now
+    return result.exit_code, result.stdout
 
 
 async def test_the_command_ends_with_0_1_or_2(
