@@ -60,6 +60,9 @@ def up(
     provider_topics: Annotated[
         bool, typer.Option("--provider-topics", help="A Kafka port with users, for providers.")
     ] = False,
+    projections: Annotated[
+        int, typer.Option(min=1, max=64, help="How many projections workers share the log.")
+    ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Run everything on this machine until Ctrl-C. The data stays in --data."""
@@ -73,7 +76,7 @@ def up(
         else:
             _welcome(progress, found)
 
-    plan = Plan(data, port, demo, provider_topics=provider_topics)
+    plan = Plan(data, port, demo, projections=projections, provider_topics=provider_topics)
     Supervisor(plan, progress.print, healthy).run()
 
 

@@ -52,6 +52,7 @@ class Plan:
     demo: bool = True
     command: tuple[str, ...] = _COMMAND
     workers: tuple[str, ...] = WORKERS
+    projections: int = 1  # workers of that name; they share the partitions
     provider_topics: bool = False
 
 
@@ -138,6 +139,9 @@ class Supervisor:
         self._keeper.keep(self._program("http", *arguments))
         for worker in self.plan.workers:
             self._keeper.keep(self._program(worker, "work", worker))
+        for name in [f"projections-{n}" for n in range(2, self.plan.projections + 1)]:
+            own = {"PROJECTIONS_INSTANCE_ID": name}
+            self._keeper.keep(self._program(name, "work", "projections", **own))
         if self.plan.provider_topics:
             self._keeper.keep(self._program("ingest", "work", "ingest"))
         await self._until_healthy(port)
@@ -219,8 +223,10 @@ class Supervisor:
     def _log(self, name: str) -> Path:
         return self._data / "logs" / f"{name}.log"
 
-    def _program(self, name: str, *arguments: str) -> Program:
-        return Program(name, [*self.plan.command, *arguments], self._env, self._log(name))
+    def _program(self, name: str, *arguments: str, **own: str) -> Program:
+        """own: settings of this one alone."""
+        command = [*self.plan.command, *arguments]
+        return Program(name, command, self._env | own, self._log(name))
 
     async def _init(self) -> None:
         """Make topics and tables, unless this very code did so on these very servers."""
