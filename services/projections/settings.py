@@ -25,8 +25,8 @@ class ProjectionsSettings(BaseSettings):
     # Waits after a failure double from the first to the longest.
     first_wait: timedelta = timedelta(milliseconds=100)
     longest_wait: timedelta = timedelta(seconds=10)
-    # A rebuild waits while the workers of the tables in use are further behind than so many records,
-    # and for no longer than this at a time.
+    # A rebuild waits while the workers of the tables in use are further behind than so many
+    # records, and for no longer than this at a time.
     rebuild_gives_way_at: PositiveInt = 1_000
     rebuild_gives_way_for: timedelta = timedelta(seconds=5)
     # A process that its group has not heard of for so long loses its partitions.
