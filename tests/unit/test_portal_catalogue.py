@@ -77,9 +77,9 @@ def test_readers_are_the_columns_that_the_read_model_declares() -> None:
 
     assert FILE.read_text() == maker.page(), "run `make events`"
     promoted = readers()["Promoted"]
-    assert promoted.columns["occupation"] == ("employment.occupation",)
+    assert promoted.columns["occupation"] == ("employment.occupation", "promotion.occupation")
     assert promoted.rows == ("employment.promotions",)
-    assert promoted.tables == ("employment",)
+    assert promoted.tables == ("employment", "promotion")
     assert promoted.connectors == ("scim", "webhook")
     assert readers()["ConsentGranted"].connectors == ()
     row = catalogue.field_row(event_types()["Promoted"].fields["occupation"], promoted.columns)
