@@ -52,8 +52,7 @@ async def shared_tables(
         tables.append(
             SharedTable(name, keys, values, tuple(sorted((a.keys() | b.keys()) - same.keys())))
         )
-    only = (tuple(sorted(one - other)) for one, other in (names, reversed(names)))
-    return (tables, *only)
+    return tables, tuple(sorted(names[0] - names[1])), tuple(sorted(names[1] - names[0]))
 
 
 async def _described(pool: Pool, schema: str) -> dict[str, dict[str, tuple[str, int]]]:
