@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from services.common.kafka import Position
-from services.projections.batch import Batch
 from services.projections.intake import Partition
 
 
@@ -47,17 +46,6 @@ def before(records: Records, blocked: Position) -> Records:
     """What comes before a record in the owner's order."""
     found = {
         place: [one for one in some if order_of(Position(*place, one.offset)) < order_of(blocked)]
-        for place, some in records.items()
-    }
-    return {place: some for place, some in found.items() if some}
-
-
-def read_of(waiting: Records, batch: Batch, stopped_at: Position | None) -> Records:
-    """The records that were read."""
-    records = waiting if stopped_at is None else before(waiting, stopped_at)
-    parked = {one.position for one in batch.intake.parked}
-    found = {
-        place: [one for one in some if Position(*place, one.offset) not in parked]
         for place, some in records.items()
     }
     return {place: some for place, some in found.items() if some}

@@ -31,7 +31,6 @@ from services.projections.parking.records import (
     before,
     name_of,
     order_of,
-    read_of,
     whose,
 )
 from services.projections.retractions import Retractions
@@ -183,7 +182,7 @@ class Replaying:
         batch, stopped_at, why = await self._readable(waiting, basis.dropped)
         changes, read = Changes(), 0
         if batch is not None:
-            taken = read_of(waiting, batch, stopped_at)
+            taken = waiting if stopped_at is None else before(waiting, stopped_at)
             read = sum(map(len, taken.values()))
             for place, records in taken.items():
                 changes.release(place, tally(records))
