@@ -83,7 +83,7 @@ def test_readers_are_the_columns_that_the_read_model_declares() -> None:
     assert promoted.connectors == ("scim", "webhook")
     assert readers()["ConsentGranted"].connectors == ()
     row = catalogue.field_row(event_types()["Promoted"].fields["occupation"], promoted.columns)
-    assert row.feeds == ("employment.occupation",)
+    assert row.feeds == ("employment.occupation", "promotion.occupation")
 
 
 @pytest.mark.parametrize("name", TYPES)
