@@ -40,6 +40,7 @@ from tests.integration.test_projections import (
     worker_id,
 )
 from tests.integration.test_projections_verify import run, said
+from tests.processes import until
 from tests.projection_kit import Event, make, record
 
 SERVICES = ("projections",)
@@ -238,6 +239,41 @@ async def test_a_batch_made_before_a_replay_is_made_again(
         await store.apply(again)
     assert await sessions(pool, ANA) == 2
     assert (await counters(pool))["parked"] == 0
+
+
+async def test_a_replay_waits_for_the_batch_under_way_and_takes_what_it_parked(
+    settings: Settings,
+    pool: Pool,
+    producer: AIOKafkaProducer,
+    positions: Positions,  # noqa: F811
+    decoder: Decoder,
+    replaying: Replaying,
+) -> None:
+    decoder.faulty = {"e-7"}
+    await publish(settings, producer, [session(1, 7)])
+    await take(settings, positions)
+    decoder.faulty = set()
+    place = "stories", partition_for(ANA, 4)
+    later = session(1)
+    kind = event_types()[later[0]]
+    record = Record(ANA, encode(kind, later[1]), 1, headers(kind, later[1]))
+    async with open_store(settings, "read", PROJECTIONS, RETRACTIONS) as store:
+        basis = await store.basis([place])
+        made = {place: [record]}
+        batch = make_batch(made, basis.positions, basis.held, store.layouts, rules=RETRACTIONS)
+        async with store.connection.transaction():
+            await store.apply(batch)
+            replay = asyncio.create_task(replaying.replay(ANA, by="test"))
+            waits = (
+                "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'advisory'"
+                " AND datname = current_database())"
+            )
+            await until(lambda: pool.fetchval(waits), within_s=30)
+            assert not replay.done()
+
+    done = await replay
+    assert (done.taken, done.still) == (2, 0)
+    assert await sessions(pool, ANA) == 2
 
 
 class Record:
