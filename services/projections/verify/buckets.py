@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import polars as pl
@@ -45,13 +45,3 @@ class Buckets:
         for key in sorted(self._found.keys() | other._found.keys()):
             if self._found.get(key, Tally()) != other._found.get(key, Tally()):
                 yield key
-
-    def total(self, place: Place) -> Tally:
-        return sum_of(found for (at, _), found in self._found.items() if at == place)
-
-
-def sum_of(tallies: Iterable[Tally]) -> Tally:
-    total = Tally()
-    for one in tallies:
-        total += one
-    return total
