@@ -200,8 +200,6 @@ async def false_claims(connection: Connection, schema: str, limit: int) -> list[
             f" WHERE k.{stream.owner} = {owner} AND k.event_id = l.event_id)"
             for table in LOGS[stream]
         )
-        if stream is STORIES:  # what was repeated may have been erased, as a part of a record
-            held += f" AND NOT EXISTS (SELECT FROM {schema}.erased e WHERE e.worker_id = {owner})"
         rows = await connection.fetch(
             f"SELECT l.topic, l.partition, l.log_offset FROM {schema}.left_out l"
             f" WHERE l.why = 'repeat' AND l.topic = ANY ($1) {held} ORDER BY 1, 2, 3 LIMIT $2",
