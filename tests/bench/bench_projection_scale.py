@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+from itertools import pairwise
 from typing import Any
 
 import asyncpg
@@ -22,6 +23,7 @@ DESCRIPTION: str = "Events a second as batch and table size grow tenfold; bytes 
 ROUNDS = 3
 BATCHES = (2_000, 20_000, 200_000)  # events
 FALL = 0.30
+_FEWEST = 5  # batches of a size in a world, or there is no rate to speak of
 # Shares of the world between which a rate is taken: about a tenth of the rows, and all of them.
 _SMALL, _LARGE = (0.05, 0.15), (0.85, 1.0)
 
@@ -41,7 +43,9 @@ async def run(scale: float) -> list[Figure]:
 
 
 async def _measure(settings: Settings, world: World) -> list[Figure]:
-    courses: dict[int, list[Course]] = {batch: [] for batch in BATCHES}
+    courses: dict[int, list[Course]] = {
+        batch: [] for batch in BATCHES if batch * _FEWEST <= world.events
+    }
     for _ in range(ROUNDS):
         for batch, found in courses.items():
             variables = {"PROJECTIONS_BATCH_EVENTS": str(batch)}
@@ -49,17 +53,25 @@ async def _measure(settings: Settings, world: World) -> list[Figure]:
             await check(settings, world)
     scale = {"events": world.events, "workers": world.workers, "rounds": ROUNDS}
     sizes = await _sizes(settings, world, scale)
-    return [*_by_batch(courses, scale), _by_table(courses[20_000], scale), *sizes]
+    return [
+        *_by_batch(courses, scale),
+        _by_table(courses[min(20_000, max(courses))], scale),
+        *sizes,
+    ]
 
 
 def _by_batch(courses: dict[int, list[Course]], scale: dict[str, Any]) -> list[Figure]:
+    """Each size of batches against the one a tenth of it."""
     rates = {batch: statistics.median(c.rate() for c in found) for batch, found in courses.items()}
-    small, usual, large = BATCHES
     return [
-        _compared("projection.batch_20k", rates[usual], "projection.batch_2k", rates[small], scale),
         _compared(
-            "projection.batch_200k", rates[large], "projection.batch_20k", rates[usual], scale
-        ),
+            f"projection.batch_{large}",
+            rates[large],
+            f"projection.batch_{small}",
+            rates[small],
+            scale,
+        )
+        for small, large in pairwise(rates)
     ]
 
 

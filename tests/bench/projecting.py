@@ -45,6 +45,8 @@ class Course:
         whole = self.steps[-1].events
         begin = next(step for step in self.steps if step.events >= since * whole)
         end = next(step for step in self.steps if step.events >= until * whole)
+        if end.events == begin.events:
+            raise AssertionError("too few batches for a rate; take a larger --scale")
         return (end.events - begin.events) / (end.at - begin.at)
 
     def memory(self, since: float, until: float) -> int:
