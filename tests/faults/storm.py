@@ -101,7 +101,12 @@ async def _kill(hub: ProjectionsHub, name: str, rng: random.Random) -> None:
 
 
 async def _freeze(hub: ProjectionsHub, name: str, rng: random.Random) -> None:
+    """In the middle of a write, if it can be: a slow wire makes that likely."""
+    wire = hub.to_postgres[name]
+    wire.delay_s = _SLOW_S
+    await asyncio.sleep(rng.uniform(0.3, 1))
     await hub.freeze(name, SESSION_S + rng.uniform(2, 5))
+    wire.mend()
 
 
 async def _leave(hub: ProjectionsHub, name: str, rng: random.Random) -> None:
