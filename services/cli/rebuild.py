@@ -53,7 +53,8 @@ def start(
 ) -> None:
     """Begin to fill new tables from the log, or go on. Reads go on, and nothing is sent.
 
-    The hub's projections processes of this release do it; with --here this process does.
+    The hub's projections processes of this release do it; with --here this process does, until the
+    tables are dropped, or Ctrl-C.
     """
     if dry_run:
         _run(lambda pool, _: _plan(pool, rate, as_json), data)
@@ -70,10 +71,12 @@ def start(
             said = await _take(pool, "start", rate=rate)
             if not as_json:
                 print(said)
-            if here:
-                await stack.enter_async_context(building(settings, ProjectionsSettings()))
-            if here or wait:
+            own = ProjectionsSettings()
+            filling = await stack.enter_async_context(building(settings, own)) if here else None
+            if wait:
                 await _watch(pool, as_json)
+            if filling is not None:
+                await filling
 
     _with_settings(work, data)
 

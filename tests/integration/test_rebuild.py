@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from aiokafka import AIOKafkaProducer
 from services.common.access import Role
 from services.common.postgres import Pool
 from services.common.settings import Settings
-from services.projections import sql
+from services.projections import engine_tables, sql
 from services.projections.batch import make_batch
 from services.projections.projections import PROJECTIONS, RETRACTIONS
 from services.projections.rebuild import steps as steps_module
@@ -144,6 +145,8 @@ async def test_the_commands_do_it_beside_a_hub_that_runs(
         assert "No rebuild" in await command(environment, "status")
         done = ["start", "compare", "switch", "undo", "drop"]
         assert await steps(pool) == [f"{step} done" for step in done]
+        ended = await until(partial(line_of, tmp_path / "work.log", "builder ended"))
+        assert '"code": 0' in ended
     finally:
         hub.stop()
 
@@ -159,6 +162,11 @@ async def command(environment: dict[str, str], *arguments: str, code: int = 0) -
     out, err = await asyncio.wait_for(process.communicate(), 90)
     assert process.returncode == code, (out.decode(), err.decode())
     return out.decode() + err.decode()
+
+
+async def line_of(log: Path, text: str) -> str:
+    """The first line of a log that holds the text; empty when there is none yet."""
+    return next((line for line in log.read_text().splitlines() if text in line), "")
 
 
 async def steps(pool: Pool) -> Sequence[str]:
@@ -424,7 +432,7 @@ async def test_a_hub_on_one_machine_makes_them_again_when_it_starts(
 def test_other_tables_of_the_engine_are_another_declaration_and_other_words_are_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    now, tables = fingerprint(PROJECTIONS), sql.BOOKKEEPING
+    now, tables = fingerprint(PROJECTIONS), engine_tables.BOOKKEEPING
     monkeypatch.setattr(sql, "BOOKKEEPING", tables.replace("Topics are named", "They are named"))
     assert fingerprint(PROJECTIONS) == now
     monkeypatch.setattr(sql, "BOOKKEEPING", tables.replace("repeats bigint", "twice bigint"))

@@ -17,6 +17,7 @@ from services.projections.settings import ProjectionsSettings
 from services.projections.sql import fingerprint
 
 _LOOK_S = 1.0
+_NEAR, _NEAR_S = 1_000, 5.0  # records, and the time that they take
 _BY = "throughline init"
 
 Watch = Callable[[Row], None]
@@ -58,12 +59,14 @@ async def _clear(pool: Pool, rebuild: Rebuild, schemas: Schemas) -> None:
 
 
 @asynccontextmanager
-async def building(settings: Settings, own: ProjectionsSettings) -> AsyncIterator[None]:
-    """A builder in this process, while the block runs."""
+async def building(
+    settings: Settings, own: ProjectionsSettings
+) -> AsyncIterator[asyncio.Task[None]]:
+    """A builder in this process, while the block runs. Its task ends with nothing left to fill."""
     builder = Builder(settings, own)
     task = asyncio.create_task(builder.run())
     try:
-        yield
+        yield task
     finally:
         builder.stop()
         await task
@@ -75,8 +78,15 @@ async def caught_up(
     """Wait until the tables beside are near enough to the end of the log, which may go on, to be
     compared and switched to; None when they went away."""
     while (row := await work.row(pool)) is not None:
-        if row.told_at is not None and row.behind < MOST_BEHIND:
+        if row.told_at is not None and _is_near(row):
             return row
         watch(row)
         await sleep(_LOOK_S)
     return None
+
+
+def _is_near(row: Row) -> bool:
+    """Whether it is at the end of a log that may go on meanwhile."""
+    left_s = row.left_s()
+    soon = row.behind < MOST_BEHIND and left_s is not None and left_s < _NEAR_S
+    return row.behind < _NEAR or soon
