@@ -182,11 +182,11 @@ class _Sorting:
             return False
         frames = [(record.value or b"")[:FRAME_SIZE] for record in batch]
         topic, number = partition
-        found = {frame: self.groups.get((topic, frame)) for frame in set(frames)}
         try:
-            groups = {f: group or self._new_group(stream, topic, f) for f, group in found.items()}
+            groups = {frame: self._group(stream, topic, frame) for frame in set(frames)}
         except (DoesNotDecode, UnknownSchema):
             return False
+        self.groups.update({(topic, frame): group for frame, group in groups.items()})
         for record, frame in zip(batch, frames, strict=True):
             group = groups[frame]
             group.records.append(record)
@@ -203,8 +203,8 @@ class _Sorting:
         if self._faults and (why := self._faults.get(Position(*partition, record.offset))):
             raise DoesNotDecode(why)
         frame = (record.value or b"")[:FRAME_SIZE]
-        group = self.groups.get((partition[0], frame))
-        return group or self._new_group(stream, partition[0], frame)
+        group = self.groups[partition[0], frame] = self._group(stream, partition[0], frame)
+        return group
 
     def _passes(self, record: Record) -> bool:
         """Whether it is of a type that waits for nothing: an erasure, above all."""
@@ -213,12 +213,17 @@ class _Sorting:
         except (DoesNotDecode, UnknownSchema):
             return False
 
-    def _new_group(self, stream: Stream, topic: str, frame: bytes) -> Group:
+    def _group(self, stream: Stream, topic: str, frame: bytes) -> Group:
+        """The group of a schema, a new one if need be, which the caller keeps.
+
+        Raises DoesNotDecode, UnknownSchema.
+        """
+        if group := self.groups.get((topic, frame)):
+            return group
         writer = writer_of(schema_id_of(frame))
         if writer.topic != topic:
             raise DoesNotDecode(f"{writer.name} does not belong on the topic {topic}")
-        group = self.groups[topic, frame] = Group(stream, topic, writer)
-        return group
+        return Group(stream, topic, writer)
 
     def _leave_out(self, partition: Partition, record: Record, why: str) -> None:
         self._out.setdefault((partition, why), []).append(record)

@@ -185,7 +185,7 @@ async def test_projections_go_on_with_what_the_registry_knows_and_stop_at_what_i
         (stuck, newest.schema_id, dict(newest.schema), {}),
     ):
         fields = {**completed(key), **more}
-        ce_id = fields["event_id"].hex().encode()
+        ce_id = str(UUID(bytes=fields["event_id"])).encode()
         value = written(schema_id, schema, fields)
         await producer.send_and_wait(topic, value, key=key, headers=[("ce_id", ce_id)])
 
@@ -211,7 +211,7 @@ async def test_a_story_of_a_later_release_is_folded_again_after_a_restart(
     """The process that took the event knew its schema; the next one meets it in the story."""
     worker = worker_id(1)
     fields = {**completed(worker), "added_later": 3}
-    headers = [("ce_id", fields["event_id"].hex().encode())]
+    headers = [("ce_id", str(UUID(bytes=fields["event_id"])).encode())]
     value = written(LATER, later_version(), fields)
     await producer.send_and_wait(settings.topic("stories"), value, key=worker, headers=headers)
 
