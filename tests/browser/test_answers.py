@@ -178,8 +178,8 @@ def test_a_form_that_is_sent_twice_is_one_yes(
 ) -> None:
     worker_id, request_id = asked()
     page = open_request(visit, worker_id)
-    form = page.eval_on_selector(
-        "form.ask", "form => Object.fromEntries([...new FormData(form)].map(([k, v]) => [k, v]))"
+    form = page.locator("form.ask").evaluate(  # it waits for the page that was asked for
+        "form => Object.fromEntries([...new FormData(form)].map(([k, v]) => [k, v]))"
     )
     form |= {"see-skill": "yes", "answer": "yes"}
     address = f"{visit.cast.site.url}/me/requests/{request_id}"
