@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable
 from typing import Protocol
@@ -31,4 +32,8 @@ async def _work(name: str, make: Callable[[Settings], Worker]) -> None:
     worker = make(settings)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, worker.stop)
+    # What stands there at the start stays to the end: collections need not look at it again and
+    # again (they took a quarter of the time of a projections worker).
+    gc.collect()
+    gc.freeze()
     await worker.run()

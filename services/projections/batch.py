@@ -38,6 +38,9 @@ class Folded:
     tables: Sequence[tuple[Layout, bytes]]
 
 
+NOTHING_FOLDED = Folded(b"", ())
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Everything that one transaction writes.
@@ -89,16 +92,26 @@ def make_batch(
         end = stopped[0] if stopped else batch[-1].offset + 1
         if end > starts[partition]:
             spans.append(Span(*partition, start=starts[partition], end=end))
-    folded = [fold_events(events, layouts) for events in intake.events]
+    folded = [_folded(events, layouts, rules) for events in intake.events]
     return Batch(spans, intake, folded, held)
+
+
+def _folded(events: Events, layouts: Sequence[Layout], rules: Retractions | None) -> Folded:
+    if rules is not None and _to_settle(events, rules):
+        return NOTHING_FOLDED  # they are, in the transaction, with all else their stories hold
+    return fold_events(events, layouts)
+
+
+def _to_settle(events: Events, rules: Retractions) -> Set[bytes]:
+    return workers_to_settle(events, rules) if events.stream is STORIES else frozenset()
 
 
 def _parted(events: Events, rules: Retractions) -> Iterator[Events]:
     """Apart: the events of workers from whose stories something leaves.
 
-    Theirs are folded anew in the transaction, and what is folded of the others here stays good.
+    What is folded here of the others stays good.
     """
-    again = workers_to_settle(events, rules) if events.stream is STORIES else frozenset()
+    again = _to_settle(events, rules)
     if not again:
         yield events
         return

@@ -128,7 +128,10 @@ def _check_ids(group: Group, frame: pl.DataFrame, ids: Sequence[bytes], *, ends_
 
 def _as_told(records: Sequence[Record], ids: Sequence[bytes]) -> bool:
     """Whether the event ids are those of the headers, where there are any."""
-    told = [_ce_id(record) for record in records]
+    told = [
+        headers[1][1] if len(headers) > 1 and headers[1][0] == "ce_id" else _ce_id(headers)
+        for headers in [record.headers for record in records]
+    ]
     if None in told:
         ids = [event_id for event_id, one in zip(ids, told, strict=True) if one is not None]
     known = [one for one in told if one is not None]
@@ -141,11 +144,9 @@ def _as_told(records: Sequence[Record], ids: Sequence[bytes]) -> bool:
         return False
 
 
-def _ce_id(record: Record) -> bytes | None:
-    """The CloudEvents id, which a record of a foreign producer may lack."""
-    headers = record.headers
-    if len(headers) > 1 and headers[1][0] == "ce_id":  # where our own producers write it
-        return headers[1][1]
+def _ce_id(headers: Sequence[tuple[str, bytes]]) -> bytes | None:
+    """The CloudEvents id, which a record of a foreign producer may lack, or have elsewhere than
+    ours do."""
     return next((value for name, value in headers if name == "ce_id"), None)
 
 
@@ -163,7 +164,7 @@ def _content(found: Iterable[Columns]) -> Iterator[tuple[str, bool]]:
     for part in found:
         for name, kind in _kinds(part.writer.schema_id):
             columns[kind] += (frame.get_column(name) for frame in part.frames)
-    known = all(map(_are_known_days, columns["instant"]))
+    known = _are_known_days(columns["instant"])
     yield "an instant is outside the years 1 to 9999", known
     codes, texts = _together(columns["code"]), _together(columns["text"])
     short = _longest(codes) <= MAX_CODE_BYTES and _longest(texts) <= MAX_TEXT_BYTES
@@ -172,8 +173,8 @@ def _content(found: Iterable[Columns]) -> Iterator[tuple[str, bool]]:
     yield "a text holds the character 0", not any(map(_has_zero, (codes, texts, listed)))
 
 
-def _are_known_days(instants: pl.Series) -> bool:
-    micros = instants.to_physical()
+def _are_known_days(instants: Sequence[pl.Series]) -> bool:
+    micros = _together([column.to_physical() for column in instants])
     found = [value for value in (micros.min(), micros.max()) if isinstance(value, int)]
     return all(_FIRST_DAY <= value <= _LAST_DAY for value in found)
 

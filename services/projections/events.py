@@ -102,13 +102,15 @@ def events_of(stream: Stream, decoded: Iterable[tuple[EventType, pl.DataFrame]])
 
 
 def _log_rows(stream: Stream, writer: EventType, frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.select(
-        stream.owner,
-        *_ENVELOPE,
-        *_POSITION,
-        *(name for name in stream.order if name not in _LOGGED),
-        pl.lit(writer.name).alias("event_type"),
-        pl.lit(writer.category).alias("category"),
+    beside = (name for name in stream.order if name not in _LOGGED)
+    taken = (stream.owner, *_ENVELOPE, *_POSITION, *beside)
+    told = {"event_type": writer.name, "category": writer.category}
+    # Series by themselves: for a few events an expression costs more than they do.
+    return pl.DataFrame(
+        [
+            *(frame.get_column(name) for name in taken),
+            *(pl.Series(n, [v]).new_from_index(0, frame.height) for n, v in told.items()),
+        ]
     )
 
 

@@ -17,6 +17,8 @@ from services.projections.layout import Column, Layout
 from services.projections.types import BYTES, type_of
 
 _AT = "_at"
+# Of so few events most have a key to themselves, and to look costs less than to fold.
+_FEW = 1_000
 
 
 def fold(layout: Layout, by_type: Mapping[str, pl.DataFrame]) -> pl.DataFrame | None:
@@ -31,6 +33,8 @@ def fold(layout: Layout, by_type: Mapping[str, pl.DataFrame]) -> pl.DataFrame | 
     rows = pl.concat(feeds) if len(feeds) > 1 else feeds[0]
     if plan.unnamed:
         rows = rows.drop_nulls(plan.keys)
+    if rows.height < _FEW and not rows.select(plan.keys).is_duplicated().any():
+        return rows.select(plan.alone).sort(plan.keys)
     rows = rows.sort(ORDER).with_row_index(_AT)
     folded = rows.group_by(plan.keys).agg(plan.aggregates).sort(plan.keys)
     for name in plan.unions:
@@ -47,6 +51,7 @@ class _Plan:
     feeds: dict[str, list[pl.Expr]]  # by event type
     aggregates: list[pl.Expr]
     unions: list[str]
+    alone: list[pl.Expr]  # the row that an event makes that shares its key with none
 
 
 @cache
@@ -62,6 +67,7 @@ def _plan_of(layout: Layout) -> _Plan:
         feeds={event: list(_feed(layout, event)) for event in projection.events},
         aggregates=list(_aggregates(layout)),
         unions=[column.name for column in layout.columns if column.rule == "union"],
+        alone=list(_alone(layout)),
     )
 
 
@@ -152,3 +158,24 @@ def _values(layout: Layout, rows: pl.DataFrame) -> Iterator[pl.Expr]:
     orders = pl.lit(rows.get_column(ORDER))
     for order in sorted(layout.orders):
         yield orders.gather(pl.col(order)).cast(BYTES.polars).alias(order)
+
+
+def _alone(layout: Layout) -> Iterator[pl.Expr]:
+    """The columns of the table for events that share their key with none: what `_aggregates` and
+    `_values` make of a single event."""
+    yield pl.col(list(layout.keys))
+    for column in layout.columns:
+        value = pl.col(column.name)
+        if column.order:
+            yield pl.when(pl.col(column.order)).then(value).alias(column.name)
+        elif column.rule == "union":
+            codes = value.list.drop_nulls().list.unique().list.sort()
+            yield codes.fill_null(pl.lit([], column.type.polars))
+        elif column.rule == "sum":
+            yield value.fill_null(0).cast(column.type.polars)
+        elif column.rule == "exists":
+            yield value.fill_null(False)
+        else:
+            yield value.cast(column.type.polars)
+    for order in sorted(layout.orders):
+        yield pl.when(pl.col(order)).then(pl.col(ORDER)).cast(BYTES.polars).alias(order)

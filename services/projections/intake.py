@@ -187,10 +187,11 @@ class _Sorting:
         except (DoesNotDecode, UnknownSchema):
             return False
         self.groups.update({(topic, frame): group for frame, group in groups.items()})
+        take = {frame: group.records.append for frame, group in groups.items()}
         for record, frame in zip(batch, frames, strict=True):
-            group = groups[frame]
-            group.records.append(record)
-            group.partitions.append(number)
+            take[frame](record)
+        for group in groups.values():
+            group.partitions.extend([number] * (len(group.records) - len(group.partitions)))
         return True
 
     def _group_for(self, stream: Stream, partition: Partition, record: Record) -> Group:

@@ -218,9 +218,9 @@ class ReadModelStore:
             ]
             forgotten.add(settled.gone, settled.erased)
             if settled.ordinary is not events:
-                events, folded = settled.ordinary, fold_events(settled.ordinary, self._stories)
-                if not events.log.height:
+                if not settled.ordinary.log.height:
                     return out
+                events, folded = settled.ordinary, fold_events(settled.ordinary, self._stories)
         fresh = await self._add_to_log(events, folded.log)
         if fresh is not events:
             folded = fold_events(fresh, self._layouts[events.stream])
