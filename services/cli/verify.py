@@ -91,7 +91,9 @@ def _text(verdict: Verdict, most: int) -> str:
     if verdict.more or len(verdict.differences) > most:
         lines.append("There is more that differs.")
     if verdict.outcome == "equal":
-        lines.append("Equal: the read model holds what the log says.")
+        lines.append("Equal: what was read of the log is kept, all of it and nothing else.")
+        if verdict.table_rows is None:
+            lines.append("The tables made of it were not looked at: `--tables` does.")
     elif verdict.outcome == "different":
         lines.append("Not equal. `throughline rebuild start` makes the tables again from the log.")
     else:

@@ -39,7 +39,10 @@ DEFAULT_BODY_BYTES = 1_000_000
 # A token, a trace and a key take a few hundred; browsers' cookies a few thousand.
 HEADER_BYTES = 32_768
 _START_PATIENCE_S = 60.0
-_INSTANT = "Send an instant with its time zone (RFC 3339), such as 2026-03-01T12:00:00Z."
+_INSTANT = (
+    "Send an instant with its time zone (RFC 3339), such as 2026-03-01T12:00:00Z. "
+    "In an address, + is written as %2B."
+)
 
 
 @dataclass(frozen=True, slots=True)

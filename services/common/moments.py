@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from fastapi import Query
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BeforeValidator
+from pydantic_core import PydanticCustomError
 
 from services.common.errors import FieldError, Problem
 
@@ -50,9 +51,19 @@ _KNOWN_AT = Query(
 )
 
 
+def _no_number(text: object) -> object:
+    """A bare number would be read as seconds since 1970, and a year is a number."""
+    if isinstance(text, str) and "-" not in text[1:]:
+        raise PydanticCustomError("datetime_parsing", "is a number, not an instant")
+    return text
+
+
+Instant: TypeAlias = Annotated[AwareDatetime | None, BeforeValidator(_no_number)]
+
+
 def as_of_parameters(
-    as_of: Annotated[AwareDatetime | None, _AS_OF] = None,
-    known_at: Annotated[AwareDatetime | None, _KNOWN_AT] = None,
+    as_of: Annotated[Instant, _AS_OF] = None,
+    known_at: Annotated[Instant, _KNOWN_AT] = None,
 ) -> AsOf:
     """The parameters `as_of` and `known_at` of a read. Raises Problem 422."""
     return AsOf(_utc("as_of", as_of), _utc("known_at", known_at))

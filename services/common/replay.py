@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
@@ -14,9 +16,27 @@ from services.common.codec import FRAME_SIZE
 from services.common.errors import DependencyDown, TerminalError
 from services.common.settings import Settings
 
+# Kafka may be restarted in the meantime, which takes some seconds.
+_PATIENCE_S: Final = 60.0
+
 
 class LogCut(TerminalError):
     """The log no longer holds the records that were asked for."""
+
+
+class _Patience:
+    """Ends a wait for the log in which nothing comes any more."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    def check(self, came: object) -> None:
+        """Raises DependencyDown when nothing has come for too long."""
+        now = time.monotonic()
+        if came:
+            self._since = now
+        if now - self._since > _PATIENCE_S:
+            raise DependencyDown(f"Kafka gave nothing for {_PATIENCE_S:g} s")
 
 
 async def records_between(
@@ -27,6 +47,10 @@ async def records_between(
     spans: (topic without the prefix, partition) to (first offset, offset after the last); where the
     log ends earlier, so does the reading. Raises LogCut, DependencyDown.
     """
+    # What is empty is not asked for: there may be no such topic, or partition.
+    spans = {place: (start, end) for place, (start, end) in spans.items() if start < end}
+    if not spans:
+        return
     try:
         async with _reader(settings) as consumer:
             async for batch in _between(consumer, settings, spans):
@@ -41,8 +65,6 @@ async def _between(
     spans: Mapping[tuple[str, int], tuple[int, int]],
 ) -> AsyncIterator[tuple[tuple[str, int], list[ConsumerRecord]]]:
     places = {TopicPartition(settings.topic(topic), n): (topic, n) for topic, n in spans}
-    if not places:
-        return
     for topic in {place.topic for place in places}:
         await _partitions(consumer, topic)
     log_ends = await consumer.end_offsets(list(places))
@@ -55,8 +77,10 @@ async def _between(
     consumer.assign(list(left))
     for tp in left:
         consumer.seek(tp, spans[places[tp]][0])
+    patience = _Patience()
     while left:
         batches = await consumer.getmany(*left, timeout_ms=500, max_records=50_000)
+        patience.check(batches)
         for tp, records in batches.items():
             if records := [record for record in records if record.offset < ends[tp]]:
                 yield places[tp], records
@@ -85,8 +109,10 @@ async def records_of(
         for partition, start in starts.items():
             consumer.seek(partition, start)
         left = {tp for tp in partitions if starts[tp] < ends[tp]}
+        patience = _Patience()
         while left:
             batches = await consumer.getmany(timeout_ms=500, max_records=50_000)
+            patience.check(batches)
             yield [
                 record
                 for records in batches.values()
@@ -113,8 +139,10 @@ async def _reader(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
 
 
 async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    """The topic's partitions, once the client knows them."""
+    """The topic's partitions, once the client knows them. Raises DependencyDown."""
+    patience = _Patience()
     while True:
+        patience.check(())
         await consumer._client.force_metadata_update()
         if found := consumer.partitions_for_topic(topic):
             return set(found)

@@ -49,7 +49,11 @@ FROM read.parked GROUP BY reason ORDER BY times DESC, reason LIMIT $1
 _COUNTS = """
 SELECT p.topic, p.partition, p.records, p.taken, p.repeats, p.parked, p.erased, p.dropped, p.strays,
     v.differences, v.verified_at
-FROM read.stream_position p LEFT JOIN read.verified v USING (topic, partition) ORDER BY 1, 2
+FROM read.stream_position p LEFT JOIN read.verified v USING (topic, partition)
+UNION ALL SELECT topic, NULL, 0, 0, 0, 0, 0, 0, 0, differences, verified_at
+FROM read.verified v WHERE differences > 0 AND NOT EXISTS (
+    SELECT FROM read.stream_position p WHERE p.topic = v.topic AND p.partition = v.partition)
+ORDER BY 1, 2
 """
 
 
@@ -80,5 +84,7 @@ class FlowStore:
         return [dict(row) for row in await self._pool.fetch(_PARKED, limit)]
 
     async def counts(self) -> Sequence[Row]:
-        """What each partition's records were counted as, and how they last compared."""
+        """What each partition's records were counted as, and how they last compared. What differed
+        and is of no partition comes as one without a number.
+        """
         return [dict(row) for row in await self._pool.fetch(_COUNTS)]

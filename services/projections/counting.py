@@ -71,7 +71,8 @@ def record_hash(value: bytes | None, offset: int) -> int:
 
 def framed(schema_id: int, payload: bytes) -> bytes:
     """The record's value again, from what the log tables keep of it."""
-    return b"\0" + schema_id.to_bytes(4, "big") + payload
+    # One that was altered by hand may be below 0, which no frame says.
+    return b"\0" + schema_id.to_bytes(4, "big", signed=schema_id < 0) + payload
 
 
 def tally(records: Sequence[Record]) -> Tally:

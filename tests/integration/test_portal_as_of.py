@@ -285,6 +285,9 @@ async def test_answers_say_that_something_is_parked(own: Reader, acme: Reader, p
 
 BAD: list[dict[str, Any]] = [
     {"as_of": "yesterday"},
+    {"as_of": "2026"},
+    {"known_at": "20260301"},
+    {"as_of": "2026-03-01T12:00:00 01:00"},  # a + that was not escaped
     {"as_of": "2026-03-01T12:00:00"},
     {"known_at": "0001-01-01T00:00:00+14:00"},
     {"after": "stories:0:99999999999999999999"},

@@ -141,6 +141,8 @@ class CloserLook:
         self, place: Place, records: Sequence[ConsumerRecord]
     ) -> Mapping[bytes, str]:
         """Where the events of these records are kept, by event id."""
+        if not records:
+            return {}
         stream = stream_of(place[0])
         ids: list[tuple[Any, bytes]] = [
             (_owner(place, record), _event_id(record))

@@ -28,6 +28,8 @@ from services.projections.verify.log_side import LogSide
 from services.projections.verify.table_side import TableSide, raw
 from services.projections.verify.verdict import Partition, Told, Verdict
 
+# In place of a topic, for what differs and belongs to no partition: rows of tables, above all.
+UNPLACED: Final = "tables"
 _MOST: Final = 1_000  # differences of one kind that are looked for
 _POSITIONS = f"""
 SELECT topic, partition, next_offset, taken_sum, {", ".join(COUNTED)}
@@ -58,10 +60,14 @@ async def verify(
     try:
         async with _connected(settings) as connection:
             async with connection.transaction(isolation="repeatable_read"):
+                # It waits for the log as long as that takes to read.
+                await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
                 verdict = await _Verifying(settings, connection, schema, say).run(projections)
             await _remember(connection, schema, verdict)
     except AWAY as error:
         raise DependencyDown(f"PostgreSQL does not answer: {error!r}") from error
+    except asyncpg.PostgresError as error:
+        raise DependencyDown(f"PostgreSQL refuses: {error}") from error
     return verdict
 
 
@@ -187,10 +193,11 @@ def _partitions(stored: Stored, found: Sequence[Difference]) -> list[Partition]:
 async def _remember(connection: Connection, schema: str, verdict: Verdict) -> None:
     if verdict.outcome == "unknown":
         return
-    columns = (
-        [one.topic for one in verdict.partitions],
-        [one.partition for one in verdict.partitions],
-        [one.next_offset for one in verdict.partitions],
-        [one.differences for one in verdict.partitions],
-    )
-    await connection.execute(_REMEMBER.format(schema=schema), *columns)
+    rows = [
+        (one.topic, one.partition, one.next_offset, one.differences) for one in verdict.partitions
+    ]
+    known = {f"{topic}:{partition}" for topic, partition, *_ in rows}
+    unplaced = sum(_partition_of(one) not in known for one in verdict.differences)
+    if unplaced or verdict.table_rows is not None:  # what was not looked at stays as it was
+        rows.append((UNPLACED, 0, 0, unplaced))
+    await connection.execute(_REMEMBER.format(schema=schema), *map(list, zip(*rows, strict=True)))
