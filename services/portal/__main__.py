@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from services.common.access import Role
 from services.common.http import HttpService
+from services.common.later_schemas import LaterSchemas
 from services.common.postgres import Pool, apply_schema
 from services.common.revocations import restore
 from services.portal import (
@@ -117,7 +118,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _portal(
     app: FastAPI, settings: PortalSettings, http: httpx.AsyncClient, ends: LogEnds
 ) -> Portal:
-    store = ReadStore(app.state.pool)
+    store = ReadStore(app.state.pool, LaterSchemas(app.state.settings))
     lag_s = settings.cohorts_lag.total_seconds()
     return Portal(
         settings=settings,

@@ -18,7 +18,7 @@ import polars as pl
 from schemas import events as e
 from schemas.catalog import envelope_names, event_types
 from services.common.codec import Decoded
-from services.common.errors import Problem
+from services.common.errors import Problem, UnknownSchema
 from services.common.kafka import Position
 from services.common.moments import NOW, AsOf
 from services.common.postgres import Connection, Pool
@@ -62,7 +62,18 @@ async def one_state(pool: Pool) -> AsyncIterator[Connection]:
 async def telling(
     pool: Pool, store: ReadStore, subject: Subject, moment: AsOf, *, to_worker: bool
 ) -> Telling:
-    """Raises Problem 422 for a record that is too long to be read at once."""
+    """Raises Problem 422 for a record that is too long to be read at once, UnknownSchema for one
+    of a later release that no registry knows."""
+    while True:
+        try:
+            return await _telling(pool, store, subject, moment, to_worker=to_worker)
+        except UnknownSchema as error:
+            await store.learn(error)
+
+
+async def _telling(
+    pool: Pool, store: ReadStore, subject: Subject, moment: AsOf, *, to_worker: bool
+) -> Telling:
     async with one_state(pool) as connection:
         worker_id = subject.worker_id
         position = await store.reflects(worker_id, using=connection)
@@ -73,7 +84,8 @@ async def telling(
             if subject.asked != worker_id:
                 then = await history_as_known(connection, subject.asked, moment, topics=_TOPICS)
         except StoryTooLong as error:
-            fix = "Read its story by pages, without `as_of` and `known_at`."
+            fix = "Read its story by pages"
+            fix += "." if moment.is_now else ", without `as_of` and `known_at`."
             raise Problem(422, "too-long", f"{str(error).capitalize()}. {fix}") from None
     told = _ids(then.at(moment)) & _may_be_told(now, to_worker=to_worker)
     return Telling(worker_id, _only(now.events, told), position, parked)

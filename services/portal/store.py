@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypeAlias
@@ -10,10 +11,12 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from schemas.catalog import version_of
 from services.common.codec import Decoded, decode
 from services.common.consent import Grant
 from services.common.errors import DoesNotDecode, UnknownSchema
 from services.common.kafka import Position
+from services.common.later_schemas import LaterSchemas
 from services.common.log import get_logger
 from services.common.postgres import Connection, Pool
 
@@ -21,7 +24,7 @@ log = get_logger("portal")
 Row: TypeAlias = Mapping[str, Any]
 
 _STORY = """
-SELECT event_id, topic, schema_id, payload FROM read.story
+SELECT event_id, occurred_at, schema_id, payload FROM read.story
 WHERE worker_id = $1 AND topic = 'stories'
   AND ($2::text[] IS NULL OR category = ANY($2)) AND NOT event_type = ANY($3)
   AND ($4::timestamptz IS NULL OR (occurred_at, event_id) < ($4, $5))
@@ -156,23 +159,45 @@ class SeenRow:
 class ReadStore:
     """Reads of one pool."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, later: LaterSchemas) -> None:
         self._pool = pool
+        self._later = later
+
+    async def learn(self, unknown: UnknownSchema) -> None:
+        """Ask the registry for a schema of a later release. Raises UnknownSchema that says why
+        not."""
+        await self._later.find(unknown)
 
     async def _rows(self, sql: str, *values: object) -> list[Row]:
         return [dict(row) for row in await self._pool.fetch(sql, *values)]
 
     async def story(self, worker_id: UUID, wanted: StoryFilter) -> list[Decoded]:
-        """Events of one person, newest first. What does not decode here is left out and logged."""
-        rows = await self._pool.fetch(
-            _STORY,
-            worker_id,
-            None if wanted.categories is None else sorted(wanted.categories),
-            sorted(wanted.leave_out),
-            *(wanted.before or (None, None)),
-            wanted.limit,
-        )
-        return [event for row in rows if (event := decoded(row)) is not None]
+        """Events of one person, newest first. What does not decode here is left out and logged;
+        others come in its place, so a page that is not full is the last.
+        """
+        events: list[Decoded] = []
+        before = wanted.before
+        while (most := wanted.limit - len(events)) > 0:
+            rows = await self._pool.fetch(
+                _STORY,
+                worker_id,
+                None if wanted.categories is None else sorted(wanted.categories),
+                sorted(wanted.leave_out),
+                *(before or (None, None)),
+                most,
+            )
+            await self._learn_of(rows)
+            events += (event for row in rows if (event := decoded(row)) is not None)
+            if len(rows) < most:
+                break
+            before = rows[-1]["occurred_at"], rows[-1]["event_id"]
+        return events
+
+    async def _learn_of(self, rows: Sequence[Record]) -> None:
+        for schema_id in {row["schema_id"] for row in rows}:
+            if version_of(schema_id) is None:
+                with suppress(UnknownSchema):
+                    await self.learn(UnknownSchema(f"schema {schema_id}", schema_id))
 
     async def reflects(
         self, worker_id: UUID, *, using: Connection | None = None

@@ -24,9 +24,12 @@ from services.common.emit import publish
 from services.common.errors import UnknownSchema
 from services.common.kafka import partition_for
 from services.common.later_schemas import LaterSchemas
+from services.common.moments import AsOf
 from services.common.postgres import Pool
 from services.common.settings import Settings
 from services.consent.identity.handlers import void
+from services.portal.past import Subject, telling
+from services.portal.store import ReadStore, StoryFilter
 from services.projections.projections import PROJECTIONS
 from services.projections.worker import ProjectionsWorker
 from services.registry import subjects
@@ -232,3 +235,40 @@ async def test_a_story_of_a_later_release_is_folded_again_after_a_restart(
     async with projecting(known):
         await until(lambda: stands("set_aside"))
     assert not await stands("story")
+
+
+async def test_a_story_of_a_later_release_is_told_and_cut_off_nowhere(
+    registry: str, settings: Settings, pool: Pool, producer: AIOKafkaProducer
+) -> None:
+    """The portal meets schemas that projections learned, and some that nobody helps it with."""
+    worker = worker_id(1)
+    newest = event_types()["TrainingCompleted"]
+    of_later: tuple[int, Schema, Schema] = (LATER, later_version(), {"added_later": 3})
+    of_today: tuple[int, Schema, Schema] = (newest.schema_id, dict(newest.schema), {})
+    for schema_id, schema, more in (of_today, of_later, of_today, of_later):
+        fields = {**completed(worker), **more}
+        headers = [("ce_id", str(UUID(bytes=fields["event_id"])).encode())]
+        value = written(schema_id, schema, fields)
+        await producer.send_and_wait(settings.topic("stories"), value, key=worker, headers=headers)
+
+    async def all_there() -> bool:
+        return bool(await pool.fetchval("SELECT count(*) FROM read.story") == 4)
+
+    known = settings.model_copy(update={"registry_url": registry})
+    async with projecting(known):
+        await until(all_there)
+    forget_later()
+    person = UUID(bytes=worker)
+
+    alone = ReadStore(pool, LaterSchemas(settings))
+    for limit, found in ((1, 1), (2, 2), (4, 2)):
+        assert len(await alone.story(person, StoryFilter(limit))) == found
+    with pytest.raises(UnknownSchema, match="no registry is set"):
+        await telling(pool, alone, Subject(person, person), AsOf(utc_now()), to_worker=True)
+
+    helped = ReadStore(pool, LaterSchemas(known))
+    told = await telling(pool, helped, Subject(person, person), AsOf(utc_now()), to_worker=True)
+    assert told.events is not None
+    assert told.events.log.height == 4
+    forget_later()
+    assert len(await helped.story(person, StoryFilter(4))) == 4
