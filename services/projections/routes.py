@@ -82,7 +82,8 @@ async def replay(request: Request, order: ReplayOrder, who: Operator) -> dict[st
     """Read parked records again with what is known now, in order. Operators only.
 
     Each owner is one transaction, up to the first record that still cannot be read. `all` takes
-    200 owners a call, the longest waiting first; `owners_left` says how many wait afterwards.
+    200 owners a call, those first who were not tried for the longest; `owners_left` says how many
+    wait afterwards.
     """
     by, schema = f"{who.subject} (key {who.key_id})", ProjectionsSettings().read_schema
     at = order.place()

@@ -145,6 +145,28 @@ async def test_after_a_fix_all_goes_on_in_order_and_counts_once(
         await replaying.replay(ANA, by="test")
 
 
+async def test_who_can_never_be_read_keeps_nobody_else_waiting(
+    settings: Settings,
+    producer: AIOKafkaProducer,
+    positions: Positions,  # noqa: F811
+    decoder: Decoder,
+    replaying: Replaying,
+) -> None:
+    """However few are replayed at a time: the next call goes on with those not tried yet."""
+    decoder.faulty = {"e-7", "e-8"}
+    for hopeless, enrolment in ((1, 7), (2, 7), (3, 8)):
+        await publish(settings, producer, [session(hopeless, enrolment)])
+        await take(settings, positions)
+    decoder.faulty = {"e-7"}
+
+    taken = 0
+    for _ in range(3):
+        async for one in replaying.everybody(by="test", most=1):
+            taken += one.taken
+
+    assert taken == 1
+
+
 async def test_it_stops_again_at_the_next_that_cannot_be_read(
     settings: Settings,
     pool: Pool,

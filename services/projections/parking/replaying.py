@@ -12,7 +12,8 @@ import json
 from collections.abc import AsyncIterator, Sequence, Set
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from services.common.errors import TerminalError, UnknownSchema
 from services.common.kafka import Position
@@ -62,6 +63,11 @@ INSERT INTO projections_work.replay
     (owner, position, asked_by, taken, left_out, still, stopped_at, why)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
+_TRIED = """
+SELECT coalesce(owner, position) AS whose, max(replayed_at) AS at FROM projections_work.replay
+WHERE coalesce(owner, position) IS NOT NULL GROUP BY 1
+"""
+_EVERYBODY: Final = 100_000
 
 log = get_logger("projections")
 
@@ -120,11 +126,17 @@ class Replaying:
         return found
 
     async def everybody(
-        self, *, by: str, most: int = 100_000, dry_run: bool = False
+        self, *, by: str, most: int = _EVERYBODY, dry_run: bool = False
     ) -> AsyncIterator[Replayed]:
-        """Replay everybody who waits, the longest first, each in a transaction of its own."""
-        owners, _, _ = await parked_owners(self._connection, self._schema, most)
-        for one in owners:
+        """Replay those who wait, each in a transaction of its own.
+
+        Those who were not tried for the longest come first, so that who asks again and again comes
+        to everybody, however many can never be read.
+        """
+        owners, _, _ = await parked_owners(self._connection, self._schema, _EVERYBODY)
+        tried = {row["whose"]: row["at"] for row in await self._connection.fetch(_TRIED)}
+        never = datetime.min.replace(tzinfo=UTC)
+        for one in sorted(owners, key=lambda one: tried.get(one.name or one.head, never))[:most]:
             at = Position.parse(one.head) if one.owner is None else None
             with suppress(NotParked):  # somebody else was quicker
                 yield await self.replay(one.owner, by=by, at=at, dry_run=dry_run)
