@@ -385,9 +385,10 @@ async def test_killed_again_and_again_it_loses_nothing_and_doubles_nothing(
     count, bad_every, dice = 3_000, 100, random.Random(7)
     values = [b"bad" if n % bad_every == 0 else enrolled(user, n) for n in range(count)]
     bad, good = count // bad_every, count - count // bad_every
-    mine.put(*values[: count // 2])
-    for _ in range(3):
+    part = count // 3
+    for start in range(0, count, part):
         before = len(await on_the_log(settings))
+        mine.put(*values[start : start + part])
 
         async def moved(before: int = before) -> bool:
             return len(await on_the_log(settings)) > before
@@ -396,8 +397,6 @@ async def test_killed_again_and_again_it_loses_nothing_and_doubles_nothing(
         await asyncio.sleep(dice.random())  # the moment of the kill, not a wait for anything
         worker.kill()
         worker.start()
-        if worker.kills == 2:
-            mine.put(*values[count // 2 :])
     await all_read(access, within_s=120)
     projections = HubProcess(
         "work", "projections", environment=environment, log=tmp_path / "projections.log"
