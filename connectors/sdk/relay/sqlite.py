@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -89,6 +90,7 @@ class SqliteStore(Store):
         self._path = Path(path)
         self._connection: sqlite3.Connection | None = None
         self._lock: sqlite3.Connection | None = None
+        self._one_by_one = threading.Lock()
         self._version: int | None = None
 
     async def open(self) -> None:
@@ -102,10 +104,14 @@ class SqliteStore(Store):
             return _connect(self._path, _BUSY_S)
 
     async def close(self) -> None:
-        for connection in (self._connection, self._lock):
-            if connection is not None:
-                await asyncio.to_thread(connection.close)
+        connections = [one for one in (self._connection, self._lock) if one is not None]
         self._connection = self._lock = None
+
+        def shut() -> None:
+            for connection in connections:
+                connection.close()
+
+        await asyncio.to_thread(self._alone, shut)
 
     async def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run SQL in a thread, for the file may be busy."""
@@ -117,7 +123,13 @@ class SqliteStore(Store):
             with _away():
                 return work(connection)
 
-        return await asyncio.to_thread(in_our_words)
+        return await asyncio.to_thread(self._alone, in_our_words)
+
+    def _alone(self, work: Callable[[], T]) -> T:
+        """One thread at a time: a call that was given up goes on in its thread, and what comes
+        next, closing above all, waits for it."""
+        with self._one_by_one:
+            return work()
 
     def sql(self, sql: str) -> str:
         return sql.format(table=self.table)
@@ -152,7 +164,7 @@ class SqliteStore(Store):
     @asynccontextmanager
     async def turn(self, most: int) -> AsyncIterator[Turn | None]:
         await self.open()
-        if not await asyncio.to_thread(self._take):
+        if not await asyncio.to_thread(self._alone, self._take):
             yield None
             return
         try:
@@ -160,7 +172,7 @@ class SqliteStore(Store):
             yield SqliteTurn(self, [Waiting(*row) for row in rows])
             await self.do(lambda connection: connection.commit())
         finally:
-            await asyncio.to_thread(self._give)
+            await asyncio.to_thread(self._alone, self._give)
 
     def _take(self) -> bool:
         """Lock an empty database beside the file. The system frees it when this process dies, and
