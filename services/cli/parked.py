@@ -33,7 +33,12 @@ Data = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Worker = Annotated[UUID | None, typer.Option("--worker", help="The worker's id.")]
-All = Annotated[bool, typer.Option("--all", help="Everybody who waits, those first who were not tried for the longest.")]
+All = Annotated[
+    bool,
+    typer.Option(
+        "--all", help="Everybody who waits, those first who were not tried for the longest."
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be; change nothing.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why it can never be read; kept for ever.")]
 DEFAULT_DATA: Final = Path(".throughline")
