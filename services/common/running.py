@@ -36,4 +36,6 @@ async def _work(name: str, make: Callable[[Settings], Worker]) -> None:
     # again (they took a quarter of the time of a projections worker).
     gc.collect()
     gc.freeze()
+    # A batch is tens of thousands of small objects that its end lets go of without a collection.
+    gc.set_threshold(100_000, 20, 20)
     await worker.run()

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Protocol
+from operator import attrgetter, itemgetter
+from typing import Protocol, TypeAlias
 
 import polars as pl
 
@@ -29,6 +30,9 @@ _ID_SIZE = 16
 _UUID_CHARACTERS = 36
 
 
+Headers: TypeAlias = Sequence[tuple[str, bytes]]
+
+
 class Record(Protocol):
     """The part of aiokafka's ConsumerRecord that is read here."""
 
@@ -39,7 +43,12 @@ class Record(Protocol):
     @property
     def offset(self) -> int: ...
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+    def headers(self) -> Headers: ...
+
+
+# What is read of a record, taken out in one go: key, value, offset, headers.
+Parts: TypeAlias = tuple[bytes | None, bytes, int, Headers]
+parts_of: Callable[[Record], Parts] = attrgetter("key", "value", "offset", "headers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,7 @@ class Group:
     stream: Stream
     topic: str
     writer: EventType
-    records: list[Record] = field(default_factory=list)
+    records: list[Parts] = field(default_factory=list)
     partitions: list[int] = field(default_factory=list)
 
     def halves(self) -> Iterator[Group]:
@@ -83,7 +92,7 @@ def _read(group: Group, decode: Callable[[Group], pl.DataFrame]) -> Columns:
         return Columns(group.writer, [decode(group)], {})
     except DoesNotDecode as error:
         if len(group.records) == 1:
-            place = Position(group.topic, group.partitions[0], group.records[0].offset)
+            place = Position(group.topic, group.partitions[0], group.records[0][2])
             return Columns(group.writer, [], {place: str(error)})
     left, right = (_read(half, decode) for half in group.halves())
     return Columns(group.writer, [*left.frames, *right.frames], left.faults | right.faults)
@@ -91,18 +100,27 @@ def _read(group: Group, decode: Callable[[Group], pl.DataFrame]) -> Columns:
 
 def _decoded(group: Group) -> pl.DataFrame:
     """Raises DoesNotDecode when any record of the group is not what it claims."""
-    datums = [(record.value or b"")[FRAME_SIZE:] for record in group.records]
+    keys, values, offsets, headers = zip(*group.records, strict=True)
+    datums = [value[FRAME_SIZE:] for value in values]
     # The first datum comes once more at the end: when the last one is too long or too short, this
     # copy is not read as the first was.
     frame = decode_columns(group.writer.schema_id, [*datums, datums[0]])
     ends_well = frame.tail(1).equals(frame.head(1))
     frame = frame.head(len(datums))
-    _check_ids(group, frame, [datum[:_ID_SIZE] for datum in datums], ends_well=ends_well)
+    ids = [datum[:_ID_SIZE] for datum in datums]
+    name = group.writer.name
+    if not ends_well or frame.get_column("event_id").to_list() != ids:
+        raise DoesNotDecode(f"{name}: fields are longer or shorter than they say")
+    owners = frame.get_column(group.stream.owner).cast(pl.Binary)
+    if tuple(owners.to_list()) != keys:
+        raise DoesNotDecode(f"{name}: {group.stream.owner} is not the record's key")
+    if not _as_told(headers, ids):
+        raise DoesNotDecode(f"{name}: event_id is not the ce_id header")
     count = len(datums)
     return frame.hstack(
         [
             pl.Series("payload", datums, pl.Binary),
-            pl.Series("log_offset", [record.offset for record in group.records], pl.Int64),
+            pl.Series("log_offset", offsets, pl.Int64),
             pl.Series("partition", group.partitions, pl.Int32),
             pl.Series("schema_id", [group.writer.schema_id], pl.Int32).new_from_index(0, count),
             pl.Series("topic", [group.topic], pl.String).new_from_index(0, count),
@@ -110,41 +128,29 @@ def _decoded(group: Group) -> pl.DataFrame:
     )
 
 
-def _check_ids(group: Group, frame: pl.DataFrame, ids: Sequence[bytes], *, ends_well: bool) -> None:
-    """Compare event ids with the datums and the headers, and owners with the keys.
-
-    In Python: for few events a column's worth of overhead costs more than they do.
-    """
-    name = group.writer.name
-    if not ends_well or frame.get_column("event_id").to_list() != ids:
-        raise DoesNotDecode(f"{name}: fields are longer or shorter than they say")
-    keys = [record.key for record in group.records]
-    owners = frame.get_column(group.stream.owner)
-    if owners.cast(pl.Binary).to_list() != keys:
-        raise DoesNotDecode(f"{name}: {group.stream.owner} is not the record's key")
-    if not _as_told(group.records, ids):
-        raise DoesNotDecode(f"{name}: event_id is not the ce_id header")
-
-
-def _as_told(records: Sequence[Record], ids: Sequence[bytes]) -> bool:
+def _as_told(headers: Sequence[Headers], ids: Sequence[bytes]) -> bool:
     """Whether the event ids are those of the headers, where there are any."""
-    told = [
-        headers[1][1] if len(headers) > 1 and headers[1][0] == "ce_id" else _ce_id(headers)
-        for headers in [record.headers for record in records]
-    ]
-    if None in told:
-        ids = [event_id for event_id, one in zip(ids, told, strict=True) if one is not None]
-    known = [one for one in told if one is not None]
-    if not set(map(len, known)) <= {_UUID_CHARACTERS}:
+    told = _all_second(headers)
+    if told is None:
+        found = [(_ce_id(one), event_id) for one, event_id in zip(headers, ids, strict=True)]
+        told = [one for one, _ in found if one is not None]
+        ids = [event_id for one, event_id in found if one is not None]
+    if not set(map(len, told)) <= {_UUID_CHARACTERS}:
         return False
+    digits = b"".join(told).translate(None, b"-").lower()
+    return digits == b"".join(ids).hex().encode()
+
+
+def _all_second(headers: Sequence[Headers]) -> Sequence[bytes] | None:
+    """The CloudEvents ids, when all are where our own producers put them."""
     try:
-        digits = b"".join(known).replace(b"-", b"").decode("ascii")
-        return bytes.fromhex(digits) == b"".join(ids)
-    except ValueError:
-        return False
+        names, values = zip(*map(itemgetter(1), headers), strict=True)
+    except IndexError:
+        return None
+    return values if set(names) == {"ce_id"} else None
 
 
-def _ce_id(headers: Sequence[tuple[str, bytes]]) -> bytes | None:
+def _ce_id(headers: Headers) -> bytes | None:
     """The CloudEvents id, which a record of a foreign producer may lack, or have elsewhere than
     ours do."""
     return next((value for name, value in headers if name == "ce_id"), None)

@@ -7,6 +7,7 @@ One that names nobody and has no frame is a stray of another program: it is coun
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
@@ -15,7 +16,15 @@ import polars as pl
 from services.common.codec import FRAME_SIZE, schema_id_of, writer_of
 from services.common.errors import DoesNotDecode, UnknownSchema
 from services.common.kafka import Position
-from services.projections.columns import MAX_CODE_BYTES, Columns, Group, Record, read_all
+from services.projections.columns import (
+    MAX_CODE_BYTES,
+    Columns,
+    Group,
+    Parts,
+    Record,
+    parts_of,
+    read_all,
+)
 from services.projections.counting import (
     DROPPED,
     NOTHING_LEFT_OUT,
@@ -168,30 +177,31 @@ class _Sorting:
                 self.stopped[partition] = (record.offset, error)
                 return
             else:
-                group.records.append(record)
+                group.records.append(parts_of(record))
                 group.partitions.append(number)
 
     def _add_plain(self, stream: Stream, partition: Partition, batch: Sequence[Record]) -> bool:
         """Take them all at once when nothing is special about any of them. False otherwise."""
         if self._dropped or self._faults:
             return False
-        keys = [record.key for record in batch]
-        if not all(keys) or not self._held.isdisjoint(keys):
+        parts = list(map(parts_of, batch))
+        keys, values, _, _ = zip(*parts, strict=True)
+        if not all(keys) or not all(values) or not self._held.isdisjoint(keys):
             return False
-        if not all(_is_owners_size(stream, size) for size in {len(key) for key in keys if key}):
+        if not all(_is_owners_size(stream, size) for size in set(map(len, keys))):
             return False
-        frames = [(record.value or b"")[:FRAME_SIZE] for record in batch]
+        by_frame: defaultdict[bytes, list[Parts]] = defaultdict(list)
+        for value, one in zip(values, parts, strict=True):
+            by_frame[value[:FRAME_SIZE]].append(one)
         topic, number = partition
         try:
-            groups = {frame: self._group(stream, topic, frame) for frame in set(frames)}
+            groups = {frame: self._group(stream, topic, frame) for frame in by_frame}
         except (DoesNotDecode, UnknownSchema):
             return False
-        self.groups.update({(topic, frame): group for frame, group in groups.items()})
-        take = {frame: group.records.append for frame, group in groups.items()}
-        for record, frame in zip(batch, frames, strict=True):
-            take[frame](record)
-        for group in groups.values():
-            group.partitions.extend([number] * (len(group.records) - len(group.partitions)))
+        for frame, group in groups.items():
+            self.groups[topic, frame] = group
+            group.records.extend(by_frame[frame])
+            group.partitions.extend([number] * len(by_frame[frame]))
         return True
 
     def _group_for(self, stream: Stream, partition: Partition, record: Record) -> Group:

@@ -28,7 +28,7 @@ from schemas import catalog
 from schemas.catalog import EventType, event_types, versions
 from services.common import codec
 from services.common.codec import FRAME_SIZE, decode, decode_columns, encode
-from services.projections.columns import Group, read_all
+from services.projections.columns import Group, parts_of, read_all
 from services.projections.events import events_of as columns_of
 from services.projections.events import stream_of
 from services.registry import subjects
@@ -96,7 +96,8 @@ def by_confluent(value: bytes, client: SchemaRegistryClient, reader: EventType |
 def by_columns(writer: EventType, reader: EventType, records: Sequence[Sent]) -> list[Fields]:
     """As projections get them: the fields of the newest version."""
     stream = stream_of(writer.topic)
-    [found] = read_all([Group(stream, writer.topic, writer, list(records), [0] * len(records))])
+    parts = [parts_of(record) for record in records]
+    [found] = read_all([Group(stream, writer.topic, writer, parts, [0] * len(parts))])
     assert not found.faults
     frame = columns_of(stream, [(writer, one) for one in found.frames]).by_type[writer.name]
     return frame.sort("log_offset").select(list(reader.fields)).to_dicts()
