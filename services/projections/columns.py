@@ -132,7 +132,7 @@ def _as_told(headers: Sequence[Headers], ids: Sequence[bytes]) -> bool:
     """Whether the event ids are those of the headers, where there are any."""
     told = _all_second(headers)
     if told is None:
-        found = [(_ce_id(one), event_id) for one, event_id in zip(headers, ids, strict=True)]
+        found = [(ce_id_of(one), event_id) for one, event_id in zip(headers, ids, strict=True)]
         told = [one for one, _ in found if one is not None]
         ids = [event_id for one, event_id in found if one is not None]
     if not set(map(len, told)) <= {_UUID_CHARACTERS}:
@@ -150,7 +150,7 @@ def _all_second(headers: Sequence[Headers]) -> Sequence[bytes] | None:
     return values if set(names) == {"ce_id"} else None
 
 
-def _ce_id(headers: Headers) -> bytes | None:
+def ce_id_of(headers: Headers) -> bytes | None:
     """The CloudEvents id, which a record of a foreign producer may lack, or have elsewhere than
     ours do."""
     return next((value for name, value in headers if name == "ce_id"), None)

@@ -1,8 +1,8 @@
 """Records as they come from Kafka, to events in columns, and what has to wait.
 
 A record that cannot be what it claims parks its owner: it, and every later record of the same
-owner, waits. Everybody else goes on. A record of a schema nobody here knows stops its partition.
-One that names nobody and has no frame is a stray of another program: it is counted, no more.
+owner, waits. Everybody else goes on. An event of a schema nobody here knows stops its partition.
+A record that names nobody and has no frame is a stray of another program: it is counted, no more.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from services.projections.columns import (
     Group,
     Parts,
     Record,
+    ce_id_of,
     parts_of,
     read_all,
 )
@@ -174,6 +175,10 @@ class _Sorting:
                 else:
                     self._park(Position(topic, number, record.offset), record, str(error))
             except UnknownSchema as error:
+                if ce_id_of(record.headers) is None:
+                    foreign = f"{error}, and no ce_id header says that it is an event of ours"
+                    self._park(Position(topic, number, record.offset), record, foreign)
+                    continue
                 self.stopped[partition] = (record.offset, error)
                 return
             else:

@@ -6,6 +6,7 @@ engine knows no event type; `projections.py` declares which these are.
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import polars as pl
 
 from schemas.fields import FieldRef
 from services.common.voids import Void, in_force
+from services.projections.declaration import Projection
 from services.projections.events import ROW, Events
 
 # Why an event is not part of its story. What is erased is kept nowhere, the rest is set aside.
@@ -41,10 +43,22 @@ class Retractions:
     erased: FieldRef
     kept: frozenset[str]
 
+    def __str__(self) -> str:
+        """What they say, the same whenever it is the same."""
+        fields = ", ".join(map(str, (*self.voids, self.moved, self.erased)))
+        return f"{fields} {self.everyone} {sorted(self.staying)} {sorted(self.kept)}"
+
     @property
     def types(self) -> frozenset[str]:
         """The event types after which a story has to be folded again."""
         return frozenset(field.event for field in (*self.voids, self.moved, self.erased))
+
+
+def rules_of(projections: Iterable[type[Projection]]) -> tuple[Retractions, ...]:
+    """The rules that are declared beside these tables."""
+    modules = dict.fromkeys(projection.__module__ for projection in projections)
+    found = (value for name in modules for value in vars(sys.modules[name]).values())
+    return tuple(value for value in found if isinstance(value, Retractions))
 
 
 class StoredVoid(NamedTuple):

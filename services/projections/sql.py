@@ -16,6 +16,7 @@ from collections.abc import Collection
 from services.projections.declaration import DeclarationError, Projection, Stream
 from services.projections.engine_tables import BOOKKEEPING, LOGS
 from services.projections.layout import Column, Layout, layout_of
+from services.projections.retractions import rules_of
 from services.projections.views import View, views_of
 
 # Room on each page for the next version of a row, so that an update touches no index.
@@ -44,7 +45,10 @@ DROP = "DROP SCHEMA IF EXISTS {schema} CASCADE"
 
 
 def fingerprint(projections: Collection[type[Projection]]) -> str:
-    """Changes when the tables and views of another declaration would hold something else."""
+    """Changes when the tables and views of another declaration would hold something else.
+
+    What takes events out of a story counts as well.
+    """
     parts = []
     for layout in map(layout_of, projections):
         parts.append(f"{layout.table} {dict(layout.projection.key.fields)}")
@@ -54,6 +58,7 @@ def fingerprint(projections: Collection[type[Projection]]) -> str:
             kind = type(declared).__name__
             parts.append(f"{column.name} {column.type.sql} {kind} {fields} {declared.where}")
     parts += [" ".join(view.query("read").split()) for view in views_of(projections)]
+    parts += map(str, rules_of(projections))
     # The engine's own tables, without what is said about them.
     parts.append(re.sub(r"COMMENT ON .*?;\n|--[^\n]*\n", "", LOGS + BOOKKEEPING, flags=re.DOTALL))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -54,14 +54,17 @@ async def replaying(settings: Settings) -> AsyncIterator[Replaying]:
 
 
 class Decoder:
-    """A decoder with a fault: it cannot read events whose enrolment is named here."""
+    """A decoder with a fault: it cannot read events whose enrolment or type is named here."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.faulty: set[str] = set()
+        self.faulty_types: set[str] = set()
         self._true = columns.decode_columns
         monkeypatch.setattr(columns, "decode_columns", self._decode)
 
     def _decode(self, schema_id: int, datums: Sequence[bytes]) -> pl.DataFrame:
+        if columns.writer_of(schema_id).name in self.faulty_types:
+            raise DoesNotDecode("the decoder has a fault")
         frame = self._true(schema_id, datums)
         named = frame.get_column("enrolment_id") if "enrolment_id" in frame.columns else ()
         if not self.faulty.isdisjoint(named):
@@ -194,6 +197,29 @@ async def test_it_stops_again_at_the_next_that_cannot_be_read(
     await publish(settings, producer, [session(1, 3)])
     await take(settings, positions)
     assert (await counters(pool))["parked"] == 3, "who comes later waits, too"
+
+
+async def test_what_waits_for_nothing_is_taken_once_from_behind_what_cannot_be_read(
+    settings: Settings,
+    pool: Pool,
+    producer: AIOKafkaProducer,
+    positions: Positions,  # noqa: F811
+    decoder: Decoder,
+    replaying: Replaying,
+) -> None:
+    decoder.faulty, decoder.faulty_types = {"e-7"}, {"RecallAcknowledged"}
+    answered = make("RecallAcknowledged", worker_id=ANA, event_id=secrets.token_bytes(16))
+    await publish(settings, producer, [session(1, 7), answered, session(1)])
+    await take(settings, positions)
+    assert (await counters(pool))["parked"] == 3
+    decoder.faulty_types = set()
+
+    done = await replaying.replay(ANA, by="test")
+
+    assert (done.taken, done.still) == (1, 2)
+    assert done.stopped_at == f"stories:{partition_for(ANA, 4)}:0"
+    assert (await counters(pool))["parked"] == 2
+    assert said(await verify(settings, "read", PROJECTIONS)) == []
 
 
 async def test_a_schema_that_is_unknown_stops_it_and_one_that_is_learned_does_not(

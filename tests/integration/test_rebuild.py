@@ -8,6 +8,7 @@ import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from aiokafka import AIOKafkaProducer
 from services.common.access import Role
 from services.common.postgres import Pool
 from services.common.settings import Settings
-from services.projections import engine_tables, sql
+from services.projections import engine_tables, projections, sql
 from services.projections.batch import make_batch
 from services.projections.projections import PROJECTIONS, RETRACTIONS
 from services.projections.rebuild import steps as steps_module
@@ -436,6 +437,15 @@ def test_other_tables_of_the_engine_are_another_declaration_and_other_words_are_
     monkeypatch.setattr(sql, "BOOKKEEPING", tables.replace("Topics are named", "They are named"))
     assert fingerprint(PROJECTIONS) == now
     monkeypatch.setattr(sql, "BOOKKEEPING", tables.replace("repeats bigint", "twice bigint"))
+    assert fingerprint(PROJECTIONS) != now
+
+
+def test_other_rules_of_what_leaves_a_story_are_another_declaration(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = fingerprint(PROJECTIONS)
+    other = replace(RETRACTIONS, staying=RETRACTIONS.staying - {"ConsentGranted"})
+    monkeypatch.setattr(projections, "RETRACTIONS", other)
     assert fingerprint(PROJECTIONS) != now
 
 

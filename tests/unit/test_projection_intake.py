@@ -169,7 +169,7 @@ def test_a_repeat_inside_a_batch_is_left_out_and_its_hash_known() -> None:
 
 
 def test_records_behind_an_unknown_schema_are_not_counted() -> None:
-    unknown = FakeRecord(ANA, b"\0\0\0\xff\xff" + b"new", 1, [])
+    unknown = FakeRecord(ANA, b"\0\0\0\xff\xff" + b"new", 1, [("ce_id", b"later")])
     found = [job(BEN, 0), unknown, job(BEN, 2)]
 
     intake = take_in({("stories", 0): found}, frozenset())
@@ -221,7 +221,7 @@ def test_an_event_on_another_topic_is_parked() -> None:
 
 
 def test_an_unknown_schema_stops_its_partition_and_parks_nobody() -> None:
-    unknown = FakeRecord(ANA, b"\0\0\0\xff\xff" + b"new", 1, [])
+    unknown = FakeRecord(ANA, b"\0\0\0\xff\xff" + b"new", 1, [("ce_id", b"later")])
     found = {("stories", 0): [job(BEN, 0), unknown, job(BEN, 2)], ("stories", 1): [job(CAI, 3)]}
 
     intake = take_in(found, frozenset())
@@ -230,6 +230,17 @@ def test_an_unknown_schema_stops_its_partition_and_parks_nobody() -> None:
     assert not intake.parked
     assert list(intake.stopped) == [("stories", 0)]
     assert intake.stopped["stories", 0][0] == 1
+
+
+def test_another_programs_record_of_an_unknown_schema_stops_nobody_else() -> None:
+    foreign = FakeRecord(ANA, b"\0\0\0\xff\xff" + b"theirs", 1, [("trace", b"1")])
+
+    intake = take_in(stories(job(BEN, 0), foreign, job(ANA, 2), job(BEN, 3)), frozenset())
+
+    assert taken(intake) == {0, 3}
+    assert waiting(intake) == [1, 2]
+    assert "no ce_id header" in intake.parked[0].reason
+    assert not intake.stopped
 
 
 def test_two_culprits_in_a_long_batch_are_both_found() -> None:

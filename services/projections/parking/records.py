@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 from uuid import UUID
 
 from services.common.kafka import Position
-from services.projections.intake import Partition
+from services.projections.intake import Parked, Partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,18 @@ def order_of(position: Position) -> tuple[bool, Position]:
 
 def before(records: Records, blocked: Position) -> Records:
     """What comes before a record in the owner's order."""
+    return _those(records, lambda position: order_of(position) < order_of(blocked))
+
+
+def but(records: Records, parked: Iterable[Parked]) -> Records:
+    """All but those that stay parked."""
+    places = {one.position for one in parked}
+    return _those(records, lambda position: position not in places)
+
+
+def _those(records: Records, wanted: Callable[[Position], bool]) -> Records:
     found = {
-        place: [one for one in some if order_of(Position(*place, one.offset)) < order_of(blocked)]
+        place: [one for one in some if wanted(Position(*place, one.offset))]
         for place, some in records.items()
     }
     return {place: some for place, some in found.items() if some}

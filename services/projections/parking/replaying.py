@@ -30,6 +30,7 @@ from services.projections.parking.records import (
     Records,
     Waiting,
     before,
+    but,
     name_of,
     order_of,
     whose,
@@ -38,6 +39,8 @@ from services.projections.retractions import Retractions
 from services.projections.store import ReadModelStore, open_store
 
 _ALONE = "SELECT pg_advisory_xact_lock($1, hashtext($2))"
+# The decision is in no log that could tell it again.
+_DURABLE = "SET LOCAL synchronous_commit = on"
 _RECORDS = """
 SELECT p.topic, p.partition, p.log_offset, p.key, p.value, p.headers FROM {schema}.parked p
 WHERE {whose} ORDER BY {order} LIMIT 20000
@@ -166,6 +169,7 @@ class Replaying:
         Raises NotParked, MayNotDrop.
         """
         async with self._connection.transaction():
+            await self._connection.execute(_DURABLE)
             await self._alone()
             row = await self._connection.fetchrow(
                 self._sql(_OWNER_AT), position.topic, position.partition, position.offset
@@ -191,11 +195,9 @@ class Replaying:
         waiting = await self._waiting(owner, at)
         if not waiting:
             raise NotParked(f"nothing is parked of {name_of(owner) or at}")
-        batch, stopped_at, why = await self._readable(waiting, basis.dropped)
-        changes, read = Changes(), 0
+        batch, taken, stopped_at, why = await self._readable(waiting, basis.dropped)
+        changes, read = Changes(), sum(map(len, taken.values()))
         if batch is not None:
-            taken = waiting if stopped_at is None else before(waiting, stopped_at)
-            read = sum(map(len, taken.values()))
             for place, records in taken.items():
                 changes.release(place, tally(records))
             await self._release(taken)
@@ -228,8 +230,11 @@ class Replaying:
 
     async def _readable(
         self, waiting: Records, dropped: Set[Position]
-    ) -> tuple[Batch | None, Position | None, str | None]:
-        """A batch of what can be read; the first record that cannot, and why."""
+    ) -> tuple[Batch | None, Records, Position | None, str | None]:
+        """A batch of what can be read, its records; the first record that cannot, and why.
+
+        What waits for nothing (an erasure) is in the batch even behind one that cannot.
+        """
         records, blocked, why = waiting, None, None
         while records:
             starts = {place: some[0].offset for place, some in records.items()}
@@ -241,7 +246,7 @@ class Replaying:
                 if batch.intake.parked:
                     first = min(batch.intake.parked, key=lambda one: order_of(one.position))
                     blocked, why = first.position, first.reason
-                return batch, blocked, why
+                return batch, but(records, batch.intake.parked), blocked, why
             place = next(place for place in records if place in stopped)
             offset, error = stopped[place]
             try:
@@ -249,7 +254,7 @@ class Replaying:
             except UnknownSchema as unknown:
                 blocked, why = Position(*place, offset), str(unknown)
                 records = before(records, blocked)
-        return None, blocked, why
+        return None, {}, blocked, why
 
     async def _release(self, taken: Records) -> None:
         places = [(*place, record.offset) for place, some in taken.items() for record in some]
@@ -261,7 +266,7 @@ class Replaying:
         place = position.topic, position.partition
         (record,) = (await self._waiting(None, position))[place]
         records = {place: [record]}
-        batch, stopped_at, _ = await self._readable(records, frozenset())
+        batch, _, stopped_at, _ = await self._readable(records, frozenset())
         if batch is not None and stopped_at is None:
             raise MayNotDrop(f"{position} can be read: replay it")
         changes = Changes()
