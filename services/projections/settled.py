@@ -76,10 +76,8 @@ class SettledTables:
         self._take = _taking(schema, tables)
 
     def staging_ddl(self) -> str:
-        return (
-            "CREATE TEMP TABLE IF NOT EXISTS set_aside_now"
-            f" (LIKE {self._schema}.set_aside) ON COMMIT DELETE ROWS;"
-        )
+        # Emptied after use, and not at every commit, which took longer than all else of a commit.
+        return f"CREATE TEMP TABLE IF NOT EXISTS set_aside_now (LIKE {self._schema}.set_aside);"
 
     async def marked(self) -> set[bytes]:
         """Everybody of whom something is known."""

@@ -11,7 +11,7 @@ import hashlib
 import inspect
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from services.projections.declaration import DeclarationError, Projection, Stream
 from services.projections.engine_tables import BOOKKEEPING, LOGS
@@ -112,8 +112,38 @@ def staging_ddl(layout: Layout) -> str:
     return f"CREATE TEMP TABLE IF NOT EXISTS stage_{layout.table} ({columns});"
 
 
-def merge(layout: Layout, schema: str) -> str:
-    """Move the staged rows into the table: new rows are inserted, known rows combined."""
+def merging_ddl(layout: Layout, schema: str) -> str:
+    """The session's own function that merges the staged rows: its plans are made once.
+
+    Many rows are read as they are and their table is emptied; few are taken out one by one, for
+    emptying a table costs as much as merging a few.
+    """
+    stage = f"stage_{layout.table}"
+    return f"""
+CREATE OR REPLACE FUNCTION {_merging(layout)}(many boolean) RETURNS void LANGUAGE plpgsql AS $merge$
+BEGIN
+    IF many THEN
+        {merge(layout, schema, stage)};
+        TRUNCATE {stage};
+    ELSE
+        WITH staged AS (DELETE FROM {stage} RETURNING *)
+        {merge(layout, schema, "staged")};
+    END IF;
+END $merge$;
+"""
+
+
+def call_merges(many: Mapping[Layout, bool]) -> str:
+    """Merge what is staged for these tables, of each many rows or few."""
+    return "SELECT " + ", ".join(f"{_merging(layout)}({told})" for layout, told in many.items())
+
+
+def _merging(layout: Layout) -> str:
+    return f"pg_temp.merge_{layout.table}"
+
+
+def merge(layout: Layout, schema: str, staged: str) -> str:
+    """Bring rows into the table: new ones are inserted, known ones combined."""
     names = ", ".join(layout.types)
     changes = [f"{column.name} = {_combined(column)}" for column in layout.columns]
     changes += [
@@ -121,9 +151,8 @@ def merge(layout: Layout, schema: str) -> str:
         for order, column in sorted(layout.orders.items())
     ]
     return (
-        f"WITH staged AS (DELETE FROM stage_{layout.table} RETURNING *)\n"
         f"INSERT INTO {schema}.{layout.table} AS t ({names})\n"
-        f"SELECT {names} FROM staged\n"
+        f"SELECT {names} FROM {staged}\n"
         f"ON CONFLICT ({', '.join(layout.keys)}) DO UPDATE SET\n    " + ",\n    ".join(changes)
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -29,10 +28,11 @@ from services.projections.sql import (
     DROP,
     MADE_FROM,
     REMEMBER_DECLARATION,
+    call_merges,
     empty_staging,
     fingerprint,
     log_staging_ddl,
-    merge,
+    merging_ddl,
     schema_ddl,
     sift,
     staging_ddl,
@@ -52,6 +52,7 @@ _SESSION = {
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
 }
+# Merged rows leave their space behind in a staging table, until it is emptied.
 _STAGED_BYTES = 1_000_000
 
 
@@ -133,6 +134,7 @@ class ReadModelStore:
         }
         self._stories = self._layouts[STORIES]
         self._staged = Counter[str]()  # bytes copied to each staging table since it was emptied
+        self._unmerged: dict[str, Layout] = {}  # tables with staged rows, by name
         self.books = Bookkeeping(connection, schema, self._copy, tells=tells)
         self._fingerprint = fingerprint(projections)
         # Whether the last batch held repeats, so that the next one likely does, too.
@@ -153,8 +155,9 @@ class ReadModelStore:
         return [layout for layouts in self._layouts.values() for layout in layouts]
 
     async def prepare(self) -> None:
-        """Make the session's staging tables."""
+        """Make the session's staging tables, and what merges their rows."""
         ddl = [staging_ddl(layout) for layout in self.layouts]
+        ddl += [merging_ddl(layout, self._schema) for layout in self.layouts]
         ddl += [log_staging_ddl(stream, self._schema) for stream in STREAMS]
         ddl += [self._settling.staging_ddl()] if self._settling is not None else []
         await self._connection.execute("\n".join(ddl))
@@ -188,10 +191,12 @@ class ReadModelStore:
 
     async def take(self, batch: Batch, changes: Changes) -> None:
         """Merge the events of a batch, all of whose records count as taken by now."""
+        self._unmerged.clear()
         found = [batch.intake.left_out]
         forgotten = Forgotten(await self._gone(batch))
         for events, folded in zip(batch.intake.events, batch.folded, strict=True):
             found += await self._merge(events, folded, forgotten)
+        await self._merge_staged()
         await self.books.leave_out(found, changes)
         if forgotten:
             await forget(self._connection, self._schema, forgotten, self.books, changes)
@@ -234,12 +239,19 @@ class ReadModelStore:
         await self._feed(fold_events(events, self._stories))
 
     async def _feed(self, folded: Folded) -> None:
-        """Merge folded rows into the tables: a copy for each, then one call for all."""
+        """Stage folded rows for the tables."""
         for layout, rows in folded.tables:
-            await self._stage(layout.table, layout.types, rows)
-        merges = [merge(layout, self._schema) for layout, _ in folded.tables]
-        if merges:
-            await self._connection.execute(";\n".join(merges))
+            self._staged[layout.table] += len(rows)
+            await self._copy(f"stage_{layout.table}", layout.types, rows)
+            self._unmerged[layout.table] = layout
+
+    async def _merge_staged(self) -> None:
+        """One call for all tables; no row is staged twice, for each worker's come from one fold."""
+        many = {one: self._staged[one.table] > _STAGED_BYTES for one in self._unmerged.values()}
+        if many:
+            await self._connection.execute(call_merges(many))
+        for layout in (one for one, told in many.items() if told):
+            del self._staged[layout.table]
 
     async def _add_to_log(self, events: Events, rows: bytes) -> Events:
         """Returns the events that the log did not hold yet: `events` itself when that is all."""
@@ -251,24 +263,13 @@ class ReadModelStore:
                 self._sees_repeats = True
             else:
                 return events
-        await self._stage(events.stream.log, events.log_columns, rows)
+        await self._connection.execute(empty_staging(events.stream.log))
+        await self._copy(f"stage_{events.stream.log}", events.log_columns, rows)
         added = await self._connection.fetch(sift(events.stream, self._schema))
         self._sees_repeats = len(added) < events.log.height
         if not self._sees_repeats:
             return events
         return events.at((r["topic"], r["partition"], r["log_offset"]) for r in added)
-
-    async def _stage(self, table: str, columns: Collection[str], rows: bytes) -> None:
-        """Copy rows to where a merge takes them from.
-
-        Merged rows leave their space behind, and emptying a table costs as much as merging a few
-        rows. So that is done when there is something to gain.
-        """
-        self._staged[table] += len(rows)
-        if self._staged[table] > _STAGED_BYTES:
-            await self._connection.execute(empty_staging(table))
-            self._staged[table] = len(rows)
-        await self._copy(f"stage_{table}", columns, rows)
 
     async def _copy(
         self, table: str, columns: Collection[str], rows: bytes, schema: str | None = None
@@ -276,10 +277,15 @@ class ReadModelStore:
         await self._connection.copy_to_table(
             table,
             schema_name=schema,
-            source=io.BytesIO(rows),
+            source=_as_they_are(rows),
             columns=list(columns),
             format="binary",
         )
 
     def _sql(self, statement: str) -> str:
         return statement.format(schema=self._schema)
+
+
+async def _as_they_are(rows: bytes) -> AsyncIterator[bytes]:
+    """In one piece: of a file, asyncpg would read each part in a thread."""
+    yield rows
