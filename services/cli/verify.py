@@ -27,8 +27,12 @@ _EACH_S: Final = 1.0
 def verify(
     data: Data = DEFAULT_DATA,
     tables: Annotated[
-        bool, typer.Option("--tables", help="Fold every story again, and compare every table.")
-    ] = False,
+        bool,
+        typer.Option(
+            "--tables/--log-only",
+            help="Fold every story again and compare every table, or only the log's own rows.",
+        ),
+    ] = True,
     schema: Annotated[
         str | None, typer.Option(help="The PostgreSQL schema, if it is not the one in use.")
     ] = None,
@@ -93,7 +97,7 @@ def _text(verdict: Verdict, most: int) -> str:
     if verdict.outcome == "equal":
         lines.append("Equal: what was read of the log is kept, all of it and nothing else.")
         if verdict.table_rows is None:
-            lines.append("The tables made of it were not looked at: `--tables` does.")
+            lines.append("The tables made of it were not looked at: without `--log-only` they are.")
     elif verdict.outcome == "different":
         lines.append("Not equal. `throughline rebuild start` makes the tables again from the log.")
     else:

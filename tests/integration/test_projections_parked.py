@@ -393,7 +393,7 @@ async def test_what_can_never_be_read_is_let_go_of_and_stays_listed(
     assert [(one["position"], one["reason"]) for one in json.loads(printed)] == [
         (f"{place}:0", "cut short")
     ]
-    code, _ = await run(environment, "verify", "--tables")
+    code, _ = await run(environment, "verify")
     assert code == 0
     with pytest.raises(NotParked):
         await replaying.drop(Position.parse(f"{place}:0"), reason="again", by="test")

@@ -20,10 +20,12 @@ from services.projections.batch import fold_events
 from services.projections.comparing import Difference as RowDifference
 from services.projections.comparing import buckets, different
 from services.projections.comparing_tables import SharedTable
-from services.projections.declaration import STREAMS, Projection, Stream
+from services.projections.declaration import STORIES, STREAMS, Projection, Stream
 from services.projections.events import Events, events_of
 from services.projections.layout import Layout, layout_of
+from services.projections.retractions import rules_of
 from services.projections.verify.differences import Difference, Findings, Wrong
+from services.projections.verify.retracted import remembered, said_by, unlike
 from services.projections.verify.table_side import COMMON, frame_of
 from services.projections.verify.verdict import Told
 
@@ -50,6 +52,8 @@ class Folding:
         self._layouts = {
             stream: [layout_of(p) for p in projections if p.stream is stream] for stream in STREAMS
         }
+        # The rules that are declared beside these tables; a set of tables without any has none.
+        self._rules = next(iter(rules_of(projections)), None)
         self._told = told
         self.findings = Findings()
         self.rows = 0  # of the projected tables
@@ -73,11 +77,11 @@ class Folding:
     async def _stretch(
         self, stream: Stream, layouts: Sequence[Layout], condition: str, bounds: Sequence[object]
     ) -> int:
-        columns = ", ".join((stream.owner, *COMMON))
-        query = f"SELECT {columns} FROM {self._schema}.{stream.log}{condition}"
-        rows = await self._connection.fetch(query, *bounds)
+        rows = await self._rows(stream, stream.log, condition, bounds)
         try:
-            folded = fold_events(_events(stream, rows), layouts).tables if rows else ()
+            events = _events(stream, rows) if rows else None
+            folded = fold_events(events, layouts).tables if events is not None else ()
+            await self._compare_remembered(stream, rows, condition, bounds)
         except (DoesNotDecode, UnknownSchema):
             self.unreadable += len(rows)
             return len(rows)
@@ -93,6 +97,31 @@ class Folding:
         emptied = ", ".join(f"pg_temp.{layout.table}" for layout in layouts)
         await self._connection.execute(f"TRUNCATE {emptied}")
         return len(rows)
+
+    async def _rows(
+        self, stream: Stream, table: str, condition: str, bounds: Sequence[object]
+    ) -> Sequence[asyncpg.Record]:
+        columns = ", ".join((stream.owner, *COMMON))
+        query = f"SELECT {columns} FROM {self._schema}.{table}{condition}"
+        rows: Sequence[asyncpg.Record] = await self._connection.fetch(query, *bounds)
+        return rows
+
+    async def _compare_remembered(
+        self,
+        stream: Stream,
+        rows: Sequence[asyncpg.Record],
+        condition: str,
+        bounds: Sequence[object],
+    ) -> None:
+        """Compare what is remembered of what left these workers' stories. Raises DoesNotDecode."""
+        if stream is not STORIES or self._rules is None:
+            return
+        aside = await self._rows(stream, "set_aside", condition, bounds)
+        every = [*rows, *aside]
+        said = said_by(_events(stream, every) if every else None, self._rules)
+        here = await remembered(self._connection, self._schema, condition, bounds)
+        for one in unlike(here, said):
+            self.findings.add(one)
 
     async def _compare(self, layout: Layout, condition: str, bounds: Sequence[object]) -> None:
         keys = tuple(layout.keys)
