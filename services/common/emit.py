@@ -6,17 +6,19 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
 
 from schemas.catalog import EventType, event_types
 from services.common import codec
-from services.common.access import Principal
 from services.common.kafka import Position
 from services.common.settings import Settings
 from services.common.tracing import trace_headers
+
+if TYPE_CHECKING:  # workers do without what it needs
+    from services.common.access import Principal
 
 # The source of events that no organisation sends: the person did it here, or the hub itself.
 HUB: Final = "throughline"

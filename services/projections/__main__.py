@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
-from services.common.http import HttpService
 from services.common.log import get_logger
 from services.common.postgres import Pool, apply_schema
 from services.common.running import run_worker
@@ -14,6 +14,9 @@ from services.projections.rebuild.keeper import Keeper
 from services.projections.settings import ProjectionsSettings
 from services.projections.store import ReadModelChanged, create
 from services.projections.worker import ProjectionsWorker
+
+if TYPE_CHECKING:  # a worker has no use for it, and would keep it in memory
+    from services.common.http import HttpService
 
 log = get_logger("projections")
 
@@ -50,6 +53,7 @@ class Projections:
 
 def service() -> HttpService:
     """What operators ask over HTTP; the worker runs elsewhere."""
+    from services.common.http import HttpService
     from services.projections.routes import router
 
     return HttpService("projections", router)
