@@ -25,3 +25,4 @@ class Lock(IntEnum):
     # With the hash of a schema's name as its second key: batches share it, a replay holds it alone.
     WRITE_READ_MODEL = 7_402_275
     REBUILD = 7_402_276
+    NUMBER_RELEASE = 7_402_277

@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 
 from services.common.errors import Problem
+from services.common.locks import Lock
 from services.common.postgres import Pool
 from services.feeds.gate import Cell
 
@@ -99,6 +100,8 @@ class FeedsStore:
         values = (draft.window_id, draft.definition_version, draft.minimum, draft.as_of)
         tail = (list(draft.reflects), draft.released_at, draft.released_by)
         async with self._pool.acquire() as connection, connection.transaction():
+            # Numbers are given one after the other, so that the window alone can be there already.
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", Lock.NUMBER_RELEASE)
             try:
                 number: int = await connection.fetchval(ADD_RELEASE, draft.feed_id, *values, *tail)
             except asyncpg.UniqueViolationError:
