@@ -15,6 +15,7 @@ import connectors
 from schemas.catalog import EventType, event_types
 from schemas.readers import FILE
 from services.common.consent import NEVER_SHARED
+from services.feeds.days import SERVICES
 from services.projections.declaration import Count, Exists, Projection
 from services.projections.projections import PROJECTIONS
 from services.promises.facts import READ
@@ -53,8 +54,11 @@ def _add_keys(projection: type[Projection], columns: Any) -> None:
 
 
 def _services(one: EventType) -> list[str]:
-    """Projections keep every event; delivery matches every one about a person with grants."""
+    """Projections keep every event, and feeds take days of service from what they keep; delivery
+    matches every one about a person with grants.
+    """
     found = {"projections": True}
+    found["feeds"] = one.name in SERVICES
     found["promises"] = one.name in READ
     found["delivery"] = one.topic == "stories" or one.name == "ConnectionConfigured"
     return sorted(name for name, reads in found.items() if reads)

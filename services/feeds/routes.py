@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.common.access import Principal, Role, caller
 from services.common.clock import utc_now
 from services.common.errors import Problem, not_found
+from services.common.later_schemas import LaterSchemas
 from services.feeds.handlers import FEEDS, Feed, as_csv, as_json, publish
 from services.feeds.settings import FeedsSettings
 from services.feeds.store import FeedsStore
@@ -25,7 +26,7 @@ class ReleaseOrder(BaseModel):
 
 
 def _store(request: Request) -> FeedsStore:
-    return FeedsStore(request.app.state.pool)
+    return FeedsStore(request.app.state.pool, LaterSchemas(request.app.state.settings))
 
 
 def _feed(feed_id: str) -> Feed:
@@ -41,8 +42,8 @@ async def feeds(request: Request) -> list[dict[str, Any]]:
         {
             "feed_id": feed.feed_id,
             "title": feed.title,
-            "definition": feed.definition,
-            "definition_version": feed.definition_version,
+            "definition": feed.definition(feed.version),
+            "definition_version": feed.version,
             "releases": [
                 {"release": row["number"], "window": row["window_id"]}
                 for row in await _store(request).releases(feed.feed_id)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,32 +14,27 @@ from typing import Any
 
 import asyncpg
 
-from services.common.errors import Problem
+from services.common.errors import Problem, UnknownSchema
+from services.common.later_schemas import LaterSchemas
 from services.common.locks import Lock
-from services.common.postgres import Pool
-from services.feeds.gate import Cell
+from services.common.postgres import Connection, Pool
+from services.feeds.days import SERVICES, days_of
+from services.feeds.gate import Cell, Programme
 
-# Days on which a person got a qualifying service. Offers and acknowledgements are none, and
-# support does not delay an exit (RSA-TAC-17-01, footnote 13).
-SERVICES = """
-SELECT s.worker_id, t.course_id AS programme_id, s.served_at
-FROM (
-    SELECT worker_id, enrolment_id, unnest(ARRAY[
-        enrolled_at, progressed_at, completed_at, exited_at]) AS served_at
-    FROM read.training
-    UNION ALL
-    SELECT worker_id, enrolment_id, taken_at FROM read.assessment
-) s
-JOIN read.training t USING (worker_id, enrolment_id)
-WHERE s.served_at IS NOT NULL AND t.course_id IS NOT NULL
+# Most of the log is read, so no index would help: the events come in the order of the table, by a
+# cursor, and are decoded a part at a time.
+SERVED = """
+SELECT schema_id, payload FROM read.story WHERE event_type = ANY($1::text[]) AND occurred_at <= $2
+"""
+PART = 20_000  # events
+ENROLMENTS = """
+SELECT worker_id, enrolment_id, provider_id, course_id AS programme_id FROM read.training
+WHERE course_id IS NOT NULL
 """
 JOBS = "SELECT worker_id, started_at, ended_at FROM read.employment WHERE started_at IS NOT NULL"
-TABLES = {"service": SERVICES, "job": JOBS}
+COPIED = {"enrolment": ENROLMENTS, "job": JOBS}
 
-TITLES = """
-SELECT DISTINCT ON (programme_id) programme_id, title, organization_id FROM read.programme
-WHERE programme_id = ANY($1::text[]) ORDER BY programme_id, organization_id
-"""
+PROGRAMMES = "SELECT organization_id, programme_id, title FROM read.programme"
 POSITIONS = """
 SELECT topic || ':' || partition || ':' || next_offset FROM read.stream_position ORDER BY 1
 """
@@ -65,35 +62,59 @@ class Draft:
 class Row:
     """One row of the table: a programme and what may be shown of it."""
 
-    programme_id: str
+    programme: Programme
     title: str | None
-    provider_id: str | None
     cell: Cell
 
     def values(self) -> tuple[str | int | None, ...]:
-        shown = (self.cell.status.value, self.cell.percent)
-        return (self.programme_id, self.title, self.provider_id, *shown)
+        provider_id, programme_id = self.programme
+        return (programme_id, self.title, provider_id, self.cell.status.value, self.cell.percent)
 
 
 class FeedsStore:
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, later: LaterSchemas) -> None:
         self._pool = pool
+        self._later = later
 
     @asynccontextmanager
-    async def exported(self) -> AsyncIterator[tuple[dict[str, Path], list[str]]]:
-        """The tables as CSV files of one snapshot of the read model, and its positions."""
-        with tempfile.TemporaryDirectory(prefix="throughline-feeds-") as folder:
-            paths = {name: Path(folder) / f"{name}.csv" for name in TABLES}
-            async with self._pool.acquire() as c, c.transaction(isolation="repeatable_read"):
-                positions = [row[0] for row in await c.fetch(POSITIONS)]
-                for name, query in TABLES.items():
-                    await c.copy_from_query(query, output=paths[name], format="csv", header=True)
-            yield paths, positions
+    async def exported(self, as_of: datetime) -> AsyncIterator[tuple[Path, list[str]]]:
+        """A folder with the tables that indicators read, of one snapshot, and its positions.
 
-    async def titles(self, programmes: Iterable[str]) -> dict[str, tuple[str, str]]:
-        """Title and provider of each programme that the directory knows."""
-        rows = await self._pool.fetch(TITLES, list(programmes))
-        return {row["programme_id"]: (row["title"], row["organization_id"]) for row in rows}
+        day-*.parquet: days of service up to as_of; enrolment.csv; job.csv. However many
+        there are, no more than a part is in memory. Raises UnknownSchema, DoesNotDecode.
+        """
+        with tempfile.TemporaryDirectory(prefix="throughline-feeds-") as name:
+            folder = Path(name)
+            async with (
+                self._pool.acquire() as c,
+                c.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                positions = [row[0] for row in await c.fetch(POSITIONS)]
+                await self._export_days(c, folder, as_of)
+                for table, query in COPIED.items():
+                    output = folder / f"{table}.csv"
+                    await c.copy_from_query(query, output=output, format="csv", header=True)
+            yield folder, positions
+
+    async def _export_days(self, connection: Connection, folder: Path, as_of: datetime) -> None:
+        cursor = await connection.cursor(SERVED, sorted(SERVICES), as_of)
+        for number in itertools.count():
+            rows = await cursor.fetch(PART)
+            await self._learn_of(rows)
+            days = await asyncio.to_thread(days_of, rows)
+            days.write_parquet(folder / f"day-{number}.parquet")
+            if len(rows) < PART:
+                break
+
+    async def _learn_of(self, rows: Sequence[asyncpg.Record]) -> None:
+        """Ask for the schemas of a later release: a year without some of its events is wrong."""
+        for schema_id in {row["schema_id"] for row in rows}:
+            await self._later.find(UnknownSchema(f"schema {schema_id}", schema_id))
+
+    async def titles(self) -> dict[Programme, str | None]:
+        """The title of each programme that the directory knows."""
+        rows = await self._pool.fetch(PROGRAMMES)
+        return {(row["organization_id"], row["programme_id"]): row["title"] for row in rows}
 
     async def add(self, draft: Draft, rows: Sequence[Row]) -> int:
         """Store a release for good and answer its number. Raises Problem 409 for a second one."""

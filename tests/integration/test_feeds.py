@@ -2,46 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import asyncio
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from services.common.access import Role
-from services.common.postgres import Pool
+from services.common.postgres import Connection, Pool
 from tests.conftest import Hub
+from tests.feeds_kit import Read, people, positions, read
+from tests.processes import until
 
+__all__ = ["positions", "read"]  # fixtures of the kit
 SERVICES = ("feeds",)
 
 
-async def people(pool: Pool, course: str, *, exiters: int, employed: int) -> None:
-    """Rows of the read model: people who left the course in May 2024, some with a job in Q4."""
-    left, hired = datetime(2024, 5, 20, tzinfo=UTC), datetime(2024, 11, 1, tzinfo=UTC)
-    for number in range(exiters):
-        worker_id = uuid4()
-        await pool.execute(
-            "INSERT INTO read.training (worker_id, enrolment_id, course_id, enrolled_at)"
-            " VALUES ($1, $2, $3, $4)",
-            worker_id,
-            f"{course}-{number}",
-            course,
-            left,
-        )
-        if number < employed:
-            await pool.execute(
-                "INSERT INTO read.employment (worker_id, employment_id, started_at)"
-                " VALUES ($1, 'e', $2)",
-                worker_id,
-                hired,
-            )
-
-
 @pytest.fixture
-async def released(hub: Hub) -> dict[str, Any]:
-    await people(hub.pool, "welding", exiters=40, employed=31 - 1)
-    await people(hub.pool, "roofing", exiters=9, employed=5)
-    await people(hub.pool, "care", exiters=30, employed=25)
+async def released(hub: Hub, read: Read) -> dict[str, Any]:
+    await read(
+        [
+            *people("welding", exiters=40, employed=30),
+            *people("roofing", exiters=9, employed=5),
+            *people("care", exiters=30, employed=25),
+        ]
+    )
     operator = await hub.key(Role.OPERATOR, "hub")
     path = "/v1/feeds/employment-q2/releases"
     answer = await hub.http.post(path, json={"window": "PY2023"}, headers=operator)
@@ -68,14 +53,35 @@ async def test_a_release_shows_what_may_be_shown(hub: Hub, released: dict[str, A
     assert body["minimum"] == 10
     assert body["as_of"]
     assert "exit" in body["definition"]
-    as_csv = await hub.http.get(path, params={"format": "csv"})
-    assert as_csv.headers["content-type"].startswith("text/csv")
-    assert len(as_csv.text.splitlines()) == 4
-    assert "5" not in "".join(line.split(",")[-1] for line in as_csv.text.splitlines()[1:3])
 
 
-async def test_a_window_is_released_once(hub: Hub, released: dict[str, Any]) -> None:
-    await people(hub.pool, "welding", exiters=1, employed=1)
+async def test_years_released_at_once_each_get_a_number(hub: Hub, pool: Pool) -> None:
+    """Each is stopped between its number and its rows until the other has come as far as it can."""
+    operator = await hub.key(Role.OPERATOR, "hub")
+    path = "/v1/feeds/employment-q2/releases"
+    years = [{"window": "PY2022"}, {"window": "PY2023"}]
+
+    async with pool.acquire() as connection:
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE feeds.cell IN SHARE MODE")
+            calls = [
+                asyncio.create_task(hub.http.post(path, json=year, headers=operator))
+                for year in years
+            ]
+            await until(lambda: both_wait(connection))
+        answers = await asyncio.gather(*calls)
+
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert {answer.json()["release"] for answer in answers} == {1, 2}
+
+
+async def both_wait(connection: Connection) -> bool:
+    waiting = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND (database IS NULL OR database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+    return bool(await connection.fetchval(waiting) == 2)
+
+
+async def test_a_window_is_released_once(hub: Hub, released: dict[str, Any], read: Read) -> None:
+    await read(people("welding", exiters=1, employed=1))
     operator = await hub.key(Role.OPERATOR, "hub")
     path = "/v1/feeds/employment-q2/releases"
 
