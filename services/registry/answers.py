@@ -17,8 +17,9 @@ from services.common.limits import RateLimit
 from services.registry.errors import Refused
 
 MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
-# What an id or a numbered version says about bytes never changes.
+# Which version an id stands for never changes.
 FOR_EVER: Final = "public, max-age=31536000, immutable"
+# Nor does how a version's bytes are read; but its words, patterns and categories may.
 FOR_A_MINUTE: Final = "public, max-age=60"
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, Field
 
-from services.registry.answers import FOR_A_MINUTE, FOR_EVER, RegistryRoute, answer, raw_answer
+from services.registry.answers import FOR_EVER, RegistryRoute, answer, raw_answer
 from services.registry.errors import Refused, no_subject, read_only
 from services.registry.subjects import Registered, Subjects, by_id
 
@@ -51,7 +51,7 @@ async def versions(request: Request, known: Known, subject: Subject) -> Response
 @router.get("/subjects/{subject}/versions/{version}")
 async def version(request: Request, known: Known, subject: Subject, version: str) -> Response:
     """One version, by number or `latest`."""
-    return answer(request, known.version(subject, version).as_dict(), _keep(version))
+    return answer(request, known.version(subject, version).as_dict())
 
 
 @router.get("/subjects/{subject}/versions/{version}/schema")
@@ -59,7 +59,7 @@ async def version_schema(
     request: Request, known: Known, subject: Subject, version: str
 ) -> Response:
     """The schema itself, unwrapped."""
-    return _schema(request, known.version(subject, version), _keep(version))
+    return _schema(request, known.version(subject, version))
 
 
 @router.get("/subjects/{subject}/versions/{version}/referencedby")
@@ -97,16 +97,16 @@ async def schema(
     schema_id: SchemaId,
     fetchMaxId: bool = False,
 ) -> Response:
-    """What a record's schema id stands for."""
+    """What a record's schema id stands for. Its bytes are read so for ever; words may change."""
     found = {"schema": known.schema(schema_id).schema}
     if fetchMaxId:
         return answer(request, {**found, "maxId": max(by_id())})
-    return answer(request, found, FOR_EVER)
+    return answer(request, found)
 
 
 @router.get("/schemas/ids/{schema_id}/schema")
 async def schema_only(request: Request, known: Known, schema_id: SchemaId) -> Response:
-    return _schema(request, known.schema(schema_id), FOR_EVER)
+    return _schema(request, known.schema(schema_id))
 
 
 @router.get("/schemas/ids/{schema_id}/subjects")
@@ -186,12 +186,8 @@ for _path in (
     )
 
 
-def _keep(version: str) -> str:
-    return FOR_EVER if version.isdigit() else FOR_A_MINUTE
-
-
-def _schema(request: Request, found: Registered, keep: str) -> Response:
-    return raw_answer(request, found.schema.encode(), keep)
+def _schema(request: Request, found: Registered) -> Response:
+    return raw_answer(request, found.schema.encode())
 
 
 def _look_up(known: Subjects, subject: str, asked: SchemaAsked) -> Registered:

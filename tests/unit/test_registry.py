@@ -193,15 +193,28 @@ async def test_compatibility_mode_and_types_are_said(http: httpx.AsyncClient) ->
     assert (await http.get("/contexts")).json() == ["."]
 
 
-async def test_answers_are_kept_and_asked_for_again_with_their_tag(http: httpx.AsyncClient) -> None:
+async def test_answers_are_asked_for_again_with_their_tag(http: httpx.AsyncClient) -> None:
     first = await http.get("/schemas/ids/1")
-    assert first.headers["cache-control"] == "public, max-age=31536000, immutable"
     tag = {"If-None-Match": f'"other", W/{first.headers["etag"]}'}
     again = await http.get("/schemas/ids/1", headers=tag)
     assert (again.status_code, again.content) == (304, b"")
     assert (await http.get("/schemas/ids/2", headers=tag)).status_code == 200
+
+
+async def test_what_an_id_stands_for_is_kept_for_ever_and_its_words_a_minute(
+    http: httpx.AsyncClient,
+) -> None:
+    """`make events` writes new words of the newest version into the file that its id names."""
+    places = ("/schemas/ids/1", "/schemas/ids/1/schema", f"/subjects/{SUBJECT}/versions/1")
+    for place in (*places, f"/subjects/{SUBJECT}/versions/2/schema", "/schemas"):
+        answer = await http.get(place)
+        assert "doc" in answer.text
+        assert answer.headers["cache-control"] == "public, max-age=60", place
     latest = await http.get(f"/subjects/{SUBJECT}/versions/latest")
     assert latest.headers["cache-control"] == "public, max-age=60"
+    for place in ("/schemas/ids/1/versions", "/schemas/ids/1/subjects"):
+        answer = await http.get(place)
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable", place
 
 
 async def test_a_caller_that_asks_too_much_is_told_to_wait() -> None:

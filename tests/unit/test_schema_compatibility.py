@@ -97,6 +97,29 @@ def test_a_wider_number_is_a_break() -> None:
             check_compatible(broken, own("SupportGiven"), 1)
 
 
+@pytest.mark.parametrize(
+    ("name", "wanted", "spoil"),
+    [
+        ("WageChanged", "wage_amount", {"precision": 18}),
+        ("WageChanged", "wage_amount", {"scale": 4}),
+        ("WageChanged", "wage_amount", {"logicalType": "big-decimal"}),
+        ("ConsentGranted", "categories", {"items": "bytes"}),
+        ("ConsentGranted", "categories", {"items": ["null", "string"]}),
+    ],
+)
+def test_another_precision_scale_or_kind_of_item_is_a_break(
+    name: str, wanted: str, spoil: Schema
+) -> None:
+    """Avro's checker lets some of them pass: the bytes are read, and mean another amount."""
+    broken = own(name)
+    avro_type = field(broken, wanted)["type"]
+    found = avro_type[1] if isinstance(avro_type, list) else avro_type
+    found.update(spoil)
+
+    with pytest.raises(SchemaProblem, match=rf"{name}.{wanted}: its type was .* in version 3"):
+        check_compatible(broken, own(name), 3)
+
+
 def test_a_default_that_goes_is_a_break() -> None:
     broken = own()
     del field(broken, "framework")["default"]

@@ -82,6 +82,122 @@ def test_a_break_with_any_version_of_history_stops_the_build(copied: Path) -> No
         build.build()
 
 
+def written(files: dict[Path, str]) -> None:
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+OFFERED = Path("training", "TrainingOffered.avsc")
+maybe = added(type=["null", "string"], default=None, pattern=CODE, category="training")
+
+
+def without(name: str) -> Callable[[Schema], None]:
+    return lambda schema: schema["fields"].remove(field(schema, name))
+
+
+def test_an_optional_field_that_goes_again_is_no_return_to_the_version_before(copied: Path) -> None:
+    """Names of fields, models and what is on the log would be of different versions."""
+    edit(copied / OFFERED, maybe)
+    written(build.build())
+    edit(copied / OFFERED, without("extra"))
+
+    with pytest.raises(
+        SchemaProblem,
+        match=r"TrainingOffered: says what version 1 said, and version 2 came since; .* Keep the"
+        r" fields of version 2 .* delete history/TrainingOffered/2.avsc",
+    ):
+        build.build()
+
+
+def test_a_field_that_goes_while_another_comes_is_a_third_version(copied: Path) -> None:
+    edit(copied / OFFERED, maybe)
+    written(build.build())
+    edit(copied / OFFERED, without("extra"))
+    edit(copied / OFFERED, added(name="other", type="boolean", default=False, category="training"))
+
+    files = build.build()
+
+    entries = json.loads(files[copied / "catalog.json"])["schemas"]
+    mine = [entry for entry in entries if entry["name"] == "TrainingOffered"]
+    assert [(entry["version"], entry["id"] - len(versions())) for entry in mine[1:]] == [
+        (2, 1),
+        (3, 2),
+    ]
+    newest = files[copied / "history" / "TrainingOffered" / "3.avsc"]
+    assert {raw["name"] for raw in json.loads(newest)["fields"]} >= {"other"}
+    assert "extra" not in files[copied / "models.py"]
+
+
+def swapped_fields(schema: Schema) -> None:
+    fields = schema["fields"]
+    fields[-1], fields[-2] = fields[-2], fields[-1]
+
+
+def swapped_symbols(schema: Schema) -> None:
+    symbols = field(schema, "actor_role")["type"]["symbols"]
+    symbols[1], symbols[2] = symbols[2], symbols[1]
+
+
+@pytest.mark.parametrize("spoil", [swapped_fields, swapped_symbols, without("promise_id")])
+@pytest.mark.parametrize("version", [1, 2])
+def test_history_that_is_not_what_its_id_was_given_for_stops_the_build(
+    copied: Path, version: int, spoil: Callable[[Schema], None]
+) -> None:
+    """Avro would go on reading, and take one symbol or field for another."""
+    edit(copied / "history" / "PromiseMade" / f"{version}.avsc", spoil)
+
+    with pytest.raises(
+        SchemaProblem,
+        match=rf"PromiseMade: history/PromiseMade/{version}.avsc is not what id \d+ was given for"
+        r" .* put it back as it was committed",
+    ):
+        build.build()
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_history_that_is_missing_or_broken_stops_the_build(copied: Path, version: int) -> None:
+    path = copied / "history" / "PromiseMade" / f"{version}.avsc"
+    where = rf"PromiseMade: history/PromiseMade/{version}.avsc"
+    path.write_text(path.read_text()[:-10])
+    with pytest.raises(SchemaProblem, match=rf"{where} is not JSON .* put it back"):
+        build.build()
+
+    path.unlink()
+    with pytest.raises(SchemaProblem, match=rf"{where} is missing, and id \d+ .* put it back"):
+        build.build()
+
+
+def test_an_id_or_a_version_that_is_given_twice_stops_the_build(copied: Path) -> None:
+    path = copied / "catalog.json"
+    catalog = json.loads(path.read_text())
+    newest = catalog["schemas"][-1]
+    for spoiled, said in (
+        ({"id": catalog["schemas"][3]["id"]}, r"id 4 is given to \w+, too"),
+        ({"version": newest["version"] + 1}, r"version 3 stands in catalog.json where 2 comes"),
+    ):
+        entries = [*catalog["schemas"][:-1], newest | spoiled]
+        path.write_text(json.dumps({"schemas": entries}))
+        with pytest.raises(SchemaProblem, match=rf"{newest['name']}: {said}"):
+            build.build()
+
+
+def test_new_words_and_a_narrower_pattern_are_no_new_version(copied: Path) -> None:
+    edit(copied / OFFERED, lambda s: field(s, "course_id").update(doc="New.", pattern="^c-[0-9]$"))
+
+    files = build.build()
+
+    assert (
+        json.loads(files[copied / "catalog.json"])["schemas"]
+        == json.loads((copied / "catalog.json").read_text())["schemas"]
+    )
+    kept = json.loads(files[copied / "history" / "TrainingOffered" / "1.avsc"])
+    assert (field(kept, "course_id")["doc"], field(kept, "course_id")["pattern"]) == (
+        "New.",
+        "^c-[0-9]$",
+    )
+
+
 def test_what_is_shared_can_not_be_moved_by_editing_the_newest_version(copied: Path) -> None:
     edit(
         copied / "employment" / "EmploymentStarted.avsc",
@@ -123,10 +239,7 @@ def test_a_file_in_another_folder_or_without_json_stops_the_build(copied: Path) 
 
 
 def test_a_new_field_is_a_new_version_with_the_next_id(copied: Path) -> None:
-    edit(
-        copied / "training" / "TrainingOffered.avsc",
-        added(type=["null", "string"], default=None, pattern=CODE, category="training"),
-    )
+    edit(copied / OFFERED, maybe)
 
     files = build.build()
 
