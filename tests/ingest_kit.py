@@ -31,7 +31,7 @@ def enrolled(**fields: Any) -> dict[str, Any]:
 
 
 def sample(name: str, /, **fields: Any) -> dict[str, Any]:
-    """A valid event of any type, every optional field filled."""
+    """A valid event of any type that any organisation may say, every optional field filled."""
     event_type = event_types()[name]
     item: dict[str, Any] = {"type": name, "occurred_at": "2026-01-05T09:00:00Z"}
     if event_type.topic == "directory":
@@ -53,7 +53,7 @@ def _value(field: FieldType, raw: dict[str, Any]) -> Any:
         "bytes": "Ana",
     }
     if field.kind == "enum":
-        return field.avro_type["symbols"][1]
+        return "MENTOR" if field.name == "attested_by" else field.avro_type["symbols"][1]
     if field.kind in ("int", "long"):
         return max(1, raw.get("minimum", 1))
     if field.kind in simple and field.pattern is None:

@@ -120,6 +120,17 @@ SPEAKS_FOR: Mapping[str, str] = {
     "WageChanged": "employer_id",
 }
 
+# In what role an organisation's people see a skill (SkillAttested.attested_by), so that nobody
+# meets an employer's criterion with somebody else's eyes: supervisors are an employer's, assessors
+# are of who teaches or places. UNKNOWN meets no criterion that asks for a role.
+ATTESTS: Mapping[Role, frozenset[str]] = {
+    Role.EMPLOYER: frozenset({"UNKNOWN", "SUPERVISOR", "MENTOR", "PEER"}),
+    Role.PROVIDER: frozenset({"UNKNOWN", "ASSESSOR", "MENTOR", "PEER"}),
+    Role.AGENCY: frozenset({"UNKNOWN", "ASSESSOR", "MENTOR"}),
+    Role.OPERATOR: frozenset({"UNKNOWN", "SUPERVISOR", "ASSESSOR", "MENTOR", "PEER"}),
+    Role.WORKER: frozenset(),
+}
+
 
 def may_author(role: Role, event_type: str) -> bool:
     return role in MATRIX.get(event_type, _NOBODY)

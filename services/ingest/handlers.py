@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from schemas.catalog import event_types
 from schemas.edge import DirectoryEvent, EdgeEvent, StoryEvent
-from schemas.models import MODELS, WorkerRegistered
+from schemas.models import MODELS, SkillAttested, WorkerRegistered
 from services.common.access import Principal, Role
-from services.common.authors import MATRIX, SPEAKS_FOR, may_author
+from services.common.authors import ATTESTS, MATRIX, SPEAKS_FOR, may_author
 from services.common.emit import Actor
 from services.common.errors import FieldError
 from services.common.ids import derived_id, event_id_of, new_id
@@ -63,7 +63,7 @@ def draft(
     model = item if isinstance(item, EdgeEvent) else validated(item)
     if isinstance(model, ItemResult):
         return model
-    if refusal := _for_another(model, principal):
+    if refusal := _for_another(model, principal) or _as_another(model, principal.role):
         return ItemResult(Status.FORBIDDEN, errors=(refusal,))
     if errors := tuple(_impossible(model, principal, at, ahead)):
         return ItemResult(Status.INVALID, errors=errors)
@@ -164,6 +164,18 @@ def _for_another(model: EdgeEvent, principal: Principal) -> FieldError | None:
         field,
         f"{role.value} {principal.subject} may not author {name} for another organisation",
         f"Write your own id: {principal.subject}.",
+    )
+
+
+def _as_another(model: EdgeEvent, role: Role) -> FieldError | None:
+    """Why this role's people do not see a skill in the role that the event says, or None."""
+    if not isinstance(model, SkillAttested) or model.attested_by in ATTESTS[role]:
+        return None
+    allowed = ", ".join(sorted(ATTESTS[role] - {"UNKNOWN"}))
+    return FieldError(
+        "attested_by",
+        f"{role.value} may not attest as {model.attested_by}",
+        f"Write one of {allowed}; what others saw, their own organisation posts.",
     )
 
 

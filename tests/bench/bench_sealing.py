@@ -54,7 +54,7 @@ class Attestations:
             "attestation_id": f"a-{self._number}",
             "skill_id": "onet:2.B.1",
             "level": "CAN_DO",
-            "attested_by": "SUPERVISOR",
+            "attested_by": "MENTOR",
             **dict(list(filled.items())[:sealed]),
         }
 

@@ -24,7 +24,7 @@ GOOD: dict[str, Any] = {
     "attestation_id": "a-1",
     "skill_id": "onet:2.B.1",
     "level": "CAN_DO",
-    "attested_by": "SUPERVISOR",
+    "attested_by": "ASSESSOR",
     "words": f"{MARK} welds",
 }
 BAD = [

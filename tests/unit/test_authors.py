@@ -10,7 +10,7 @@ import pytest
 from schemas.catalog import event_types
 from schemas.models import MODELS
 from services.common.access import Principal, Role
-from services.common.authors import MATRIX, SPEAKS_FOR, check_complete, may_author
+from services.common.authors import ATTESTS, MATRIX, SPEAKS_FOR, check_complete, may_author
 from services.ingest.drafts import ItemResult, Status
 from services.ingest.handlers import Author, draft
 from tests.ingest_kit import sample
@@ -63,3 +63,35 @@ def test_a_provider_does_not_promote_and_an_employer_does_not_award() -> None:
 def test_the_field_that_names_the_speaker_exists() -> None:
     for name, field in SPEAKS_FOR.items():
         assert field in event_types()[name].fields
+
+
+def test_who_attests_in_which_role_is_said_of_every_role_and_symbol() -> None:
+    symbols = frozenset(event_types()["SkillAttested"].fields["attested_by"].avro_type["symbols"])
+    assert ATTESTS.keys() == set(Role)
+    assert frozenset().union(*ATTESTS.values()) == ATTESTS[Role.OPERATOR] == symbols
+    for role in Role:
+        assert bool(ATTESTS[role]) == may_author(role, "SkillAttested")
+        assert "SUPERVISOR" not in ATTESTS[role] or role in (Role.EMPLOYER, Role.OPERATOR)
+        assert "ASSESSOR" not in ATTESTS[role] or role is not Role.EMPLOYER
+
+
+@pytest.mark.parametrize("role", ORGANIZATIONS)
+def test_nobody_attests_as_somebody_elses_people(role: Role) -> None:
+    author, vault = Author.of(Principal(role, "acme", "k")), vault_of(bytes(32))
+    for symbol in ATTESTS[Role.OPERATOR]:
+        item = sample("SkillAttested", attested_by=symbol)
+        model = MODELS["SkillAttested"].model_validate_json(json.dumps(item))
+        for given in (item, model):
+            made = draft(given, author, vault, datetime(2026, 3, 1, tzinfo=UTC), timedelta(days=1))
+            if symbol in ATTESTS[role]:
+                assert not isinstance(made, ItemResult)
+                continue
+            assert isinstance(made, ItemResult)
+            assert made.status is Status.FORBIDDEN
+            (error,) = made.errors
+            assert (error.field, error.problem) == (
+                "attested_by",
+                f"{role.value} may not attest as {symbol}",
+            )
+            assert error.fix.startswith("Write one of ")
+            assert all(allowed in error.fix for allowed in ATTESTS[role] - {"UNKNOWN"})
