@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
 
@@ -32,11 +42,31 @@ class EdgeEvent(BaseModel):
             raise ValueError("give event_id or source_event_id, not both")
         return self
 
+    @model_validator(mode="after")
+    def _whole_money(self) -> EdgeEvent:
+        """An amount means nothing without its currency and the time that it pays for."""
+        wrong = [error for names in self.money for error in self._lacking(*names)]
+        if wrong:
+            raise ValidationError.from_exception_data(self.event_type, wrong)
+        return self
+
+    def _lacking(
+        self, amount: str, currency: str, period: str | None
+    ) -> Iterator[InitErrorDetails]:
+        if getattr(self, amount) is None:
+            return
+        for name, nothing in ((currency, None), (period, "UNKNOWN")):
+            if name is not None and getattr(self, name) == nothing:
+                lacks = PydanticCustomError("money", f"must be said beside {amount}")
+                yield InitErrorDetails(type=lacks, loc=(name,), input=nothing)
+
     def own_fields(self) -> dict[str, Any]:
         """The values of the event's own fields: UUID, datetime, Decimal, str, int, float, list."""
         return {name: getattr(self, name) for name in self.own_names}
 
     own_names: ClassVar[tuple[str, ...]] = ()
+    # Each amount with the fields of its currency and of the time it pays for; a price has no time.
+    money: ClassVar[tuple[tuple[str, str, str | None], ...]] = ()
 
 
 class StoryEvent(EdgeEvent):

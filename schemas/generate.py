@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from schemas.catalog import FieldType, envelope_names, field_type
+from schemas.rules import beside_money
 
 GENERATED: Final = '"""Generated from the .avsc files by `make events`. Do not edit."""\n'
 SCALARS: Final = {
@@ -57,12 +58,20 @@ def own(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [raw for raw in schema["fields"] if raw["name"] not in names]
 
 
+def money_of(schema: Mapping[str, Any]) -> tuple[tuple[str, str, str | None], ...]:
+    """Each amount of the event, with the names of what must be said beside it."""
+    amounts = [raw for raw in own(schema) if field_type(raw).kind == "decimal"]
+    return tuple((raw["name"], *beside_money(raw)) for raw in amounts)
+
+
 def model_source(schema: Mapping[str, Any]) -> str:
     base = "DirectoryEvent" if schema["topic"] == "directory" else "StoryEvent"
     lines = [f"class {schema['name']}({base}):", f'    """{schema["doc"]}"""', ""]
     lines.append(f'    event_type: ClassVar[str] = "{schema["name"]}"')
     names = tuple(raw["name"] for raw in own(schema))
     lines.append(f"    own_names: ClassVar[tuple[str, ...]] = {names!r}")
+    if money := money_of(schema):
+        lines.append(f"    money: ClassVar[tuple[tuple[str, str, str | None], ...]] = {money!r}")
     lines.append(f'    type: Literal["{schema["name"]}"] = "{schema["name"]}"')
     for raw in own(schema):
         field = field_type(raw)

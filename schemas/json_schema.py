@@ -30,7 +30,7 @@ def json_schema(event_type: EventType, base_url: str = "") -> dict[str, Any]:
         "$id": f"{base_url.rstrip('/')}/json-schemas/{event_type.name}",
         **schema,
         "description": event_type.doc,
-        "allOf": _rules(event_type.topic),
+        "allOf": [*_rules(event_type.topic), *map(_money, MODELS[event_type.name].money)],
     }
 
 
@@ -53,3 +53,16 @@ def _rules(topic: str) -> list[dict[str, Any]]:
         "description": "Give worker_id or source_record_id: who is this about?",
     }
     return [not_both, somebody]
+
+
+def _money(names: tuple[str, str, str | None]) -> dict[str, Any]:
+    amount, currency, period = names
+    then: dict[str, Any] = {"required": [currency], "properties": {currency: _GIVEN}}
+    if period is not None:
+        then["required"].append(period)
+        then["properties"][period] = {"not": {"const": "UNKNOWN"}}
+    return {
+        "if": {"required": [amount], "properties": {amount: _GIVEN}},
+        "then": then,
+        "description": f"Beside {amount} say {' and '.join(then['required'])}.",
+    }

@@ -230,6 +230,7 @@ class EmploymentStarted(StoryEvent):
 
     event_type: ClassVar[str] = "EmploymentStarted"
     own_names: ClassVar[tuple[str, ...]] = ('employment_id', 'employer_id', 'occupation', 'job_level', 'wage_amount', 'wage_currency', 'wage_period')
+    money: ClassVar[tuple[tuple[str, str, str | None], ...]] = (('wage_amount', 'wage_currency', 'wage_period'),)
     type: Literal["EmploymentStarted"] = "EmploymentStarted"
     employment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
@@ -346,6 +347,7 @@ class GoalStated(StoryEvent):
 
     event_type: ClassVar[str] = "GoalStated"
     own_names: ClassVar[tuple[str, ...]] = ('goal_id', 'kind', 'occupation', 'skill_id', 'framework', 'framework_code', 'wage_amount', 'wage_currency', 'wage_period', 'wanted_by', 'ended', 'words')
+    money: ClassVar[tuple[tuple[str, str, str | None], ...]] = (('wage_amount', 'wage_currency', 'wage_period'),)
     type: Literal["GoalStated"] = "GoalStated"
     goal_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     kind: Literal["UNKNOWN", "ROLE", "WAGE", "SKILL", "CREDENTIAL", "MORE_HOURS", "NO_PROMOTION", "OTHER"]
@@ -455,6 +457,7 @@ class OfferMade(StoryEvent):
 
     event_type: ClassVar[str] = "OfferMade"
     own_names: ClassVar[tuple[str, ...]] = ('offer_id', 'employer_id', 'promise_id', 'interview_id', 'occupation', 'job_level', 'wage_amount', 'wage_currency', 'wage_period', 'starts_at', 'answer_by')
+    money: ClassVar[tuple[tuple[str, str, str | None], ...]] = (('wage_amount', 'wage_currency', 'wage_period'),)
     type: Literal["OfferMade"] = "OfferMade"
     offer_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
@@ -512,6 +515,7 @@ class ProgrammePublished(DirectoryEvent):
 
     event_type: ClassVar[str] = "ProgrammePublished"
     own_names: ClassVar[tuple[str, ...]] = ('title', 'cip', 'occupations', 'weeks', 'contact_hours', 'delivery_method', 'tuition', 'currency', 'credential_name', 'website')
+    money: ClassVar[tuple[tuple[str, str, str | None], ...]] = (('tuition', 'currency', None),)
     type: Literal["ProgrammePublished"] = "ProgrammePublished"
     title: Annotated[str, Field(min_length=1, max_length=500)]
     cip: Annotated[str, Field(pattern=r"^[0-9]{2}\.[0-9]{4}$")] | None = None
@@ -908,6 +912,7 @@ class WageChanged(StoryEvent):
 
     event_type: ClassVar[str] = "WageChanged"
     own_names: ClassVar[tuple[str, ...]] = ('employment_id', 'employer_id', 'wage_amount', 'wage_currency', 'wage_period')
+    money: ClassVar[tuple[tuple[str, str, str | None], ...]] = (('wage_amount', 'wage_currency', 'wage_period'),)
     type: Literal["WageChanged"] = "WageChanged"
     employment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]

@@ -40,7 +40,9 @@ PERIODS: Final = ["UNKNOWN", "HOUR", "DAY", "WEEK", "MONTH", "YEAR"]
 SOC: Final = "^[0-9]{2}-[0-9]{4}\\.[0-9]{2}$"  # O*NET-SOC 2019
 CURRENCY: Final = "^[A-Z]{3}$"  # ISO 4217
 # Names that a sender's JSON or the model has for something else.
-_TAKEN: Final = frozenset({"type", "source_event_id", "event_type", "own_names", "own_fields"})
+_TAKEN: Final = frozenset(
+    {"type", "source_event_id", "event_type", "own_names", "own_fields", "money"}
+)
 _TYPE_NAME: Final = re.compile(r"[A-Z][A-Za-z0-9]{2,59}")
 _FIELD_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _SYMBOL: Final = re.compile(r"[A-Z][A-Z0-9_]{0,59}")
@@ -212,28 +214,33 @@ _KIND_RULES: Final[Mapping[str, Callable[[FieldType, Raw, str], None]]] = {
 
 
 def _check_beside(raw: Raw, fields: Mapping[str, Raw]) -> None:
-    """What must stand next to a field: of money its currency, and the time that it pays for.
-
-    `currency` and `period` name those fields where they are not called after the amount; a price
-    has no period and says `"period": "once"`.
-    """
+    """What must stand next to a field: of money its currency, and the time that it pays for."""
     field = field_type(raw)
     if field.name.endswith("_at") and field.kind != "timestamp-micros":
         raise Broken("what ends in _at is an instant: timestamp-micros")
     if field.kind != "decimal":
         return
-    stem = field.name.removesuffix("_amount")
-    currency = raw.get("currency", f"{stem}_currency")
-    period = raw.get("period", f"{stem}_period")
+    currency, period = beside_money(raw)
     found = fields.get(currency)
     if found is None or found.get("pattern") != CURRENCY:
         raise Broken(f"money has its currency beside it: a field {currency} with {CURRENCY}")
-    of = fields.get(period)
-    if period != "once" and (of is None or _symbols(of) != PERIODS):
+    of = None if period is None else fields.get(period)
+    if period is not None and (of is None or _symbols(of) != PERIODS):
         raise Broken(
             f"money has the time it pays for beside it: an enum {period} of"
             f' {", ".join(PERIODS)}, or "period": "once" for a price'
         )
+
+
+def beside_money(raw: Raw) -> tuple[str, str | None]:
+    """The fields of an amount's currency and of the time it pays for.
+
+    `currency` and `period` name them where they are not called after the amount; a price has no
+    period and says `"period": "once"`.
+    """
+    stem = str(raw["name"]).removesuffix("_amount")
+    period = raw.get("period", f"{stem}_period")
+    return raw.get("currency", f"{stem}_currency"), None if period == "once" else period
 
 
 def _symbols(raw: Raw) -> list[str]:

@@ -25,6 +25,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from schemas.catalog import EventType, FieldType, versions
+from schemas.models import MODELS
 
 _PRINTABLE = st.characters(exclude_categories=("Cc", "Cs", "Cn", "Zl", "Zp"))
 _ASCII = st.characters(min_codepoint=32, max_codepoint=126)
@@ -90,7 +91,20 @@ def _edge_of(schema_id: int) -> st.SearchStrategy[dict[str, Any]]:
     for field in (event_type.fields["occurred_at"], *event_type.own_fields):
         asked = may if "default" in raw[field.name] else must
         asked[field.name] = _as_json(field, raw[field.name])
-    return st.fixed_dictionaries(must, optional=may)
+    return st.fixed_dictionaries(must, optional=may).map(
+        lambda event: _with_whole_money(event_type, event)
+    )
+
+
+def _with_whole_money(event_type: EventType, event: dict[str, Any]) -> dict[str, Any]:
+    """An amount is taken with its currency and the time that it pays for alone."""
+    for amount, currency, period in MODELS[event_type.name].money:
+        if event.get(amount) is None:
+            continue
+        event[currency] = event.get(currency) or "EUR"
+        if period is not None and event.get(period, "UNKNOWN") == "UNKNOWN":
+            event[period] = "MONTH"
+    return event
 
 
 def _as_json(field: FieldType, raw: Mapping[str, Any]) -> st.SearchStrategy[Any]:

@@ -19,6 +19,8 @@ from schemas.catalog import EventType, FieldType, event_types
 from schemas.fields import FieldRef
 from schemas.models import MODELS
 from services.common.codec import decode, encode
+from services.ingest.drafts import ItemResult
+from services.ingest.handlers import validated
 from tests.events_kit import edge_of, events_of
 from tests.ingest_kit import sample
 
@@ -109,6 +111,51 @@ def test_what_the_schema_does_not_allow_is_refused_by_its_name(name: str) -> Non
                 taken(name, item)
     with pytest.raises(ValidationError, match="no_such_field"):
         taken(name, sample(name, no_such_field=1))
+
+
+MONEY = [(name, *names) for name in TYPES for names in MODELS[name].money]
+
+
+def test_every_amount_names_what_stands_beside_it() -> None:
+    decimals = {
+        (name, field.name)
+        for name in TYPES
+        for field in event_types()[name].own_fields
+        if field.kind == "decimal"
+    }
+    assert {(name, amount) for name, amount, _, _ in MONEY} == decimals
+    assert ("ProgrammePublished", "tuition", "currency", None) in MONEY
+    assert ("WageChanged", "wage_amount", "wage_currency", "wage_period") in MONEY
+
+
+@pytest.mark.parametrize(("name", "amount", "currency", "period"), MONEY)
+def test_an_amount_is_taken_with_its_currency_and_a_known_time_alone(
+    name: str, amount: str, currency: str, period: str | None
+) -> None:
+    lacking: list[tuple[str, dict[str, Any]]] = [(currency, {currency: None})]
+    if period is not None:
+        lacking.append((period, {period: "UNKNOWN"}))
+    for field, nothing in lacking:
+        item = sample(name, **nothing)
+        with pytest.raises(ValidationError, match=f"must be said beside {amount}") as refused:
+            taken(name, item)
+        assert [error["loc"] for error in refused.value.errors()] == [(field,)]
+        taken(name, item | {amount: None})
+    without = sample(name)
+    del without[currency]
+    with pytest.raises(ValidationError, match=f"must be said beside {amount}"):
+        taken(name, without)
+
+
+def test_the_edge_names_the_field_that_an_amount_lacks() -> None:
+    """The message of the edge is what a sender sees."""
+    found = validated(sample("WageChanged", wage_currency=None, wage_period="UNKNOWN"))
+
+    assert isinstance(found, ItemResult)
+    currency, period = found.errors
+    assert (currency.field, period.field) == ("wage_currency", "wage_period")
+    assert currency.problem == "must be said beside wage_amount; got None"
+    assert "one of HOUR, DAY, WEEK" in (period.fix or "")
 
 
 @pytest.mark.parametrize("event_type", event_types().values(), ids=lambda e: e.name)

@@ -61,6 +61,13 @@ def test_what_the_edge_takes_fits_the_json_schema(
     assert_both_refuse(event_type, {k: v for k, v in event.items() if k != who})
     ids = {"event_id": "0199a1b2-0000-7000-8000-000000000000", "source_event_id": "e-1"}
     assert_both_refuse(event_type, {**event, **ids})
+    for amount, currency, period in MODELS[event_type.name].money:
+        paid = {**event, amount: "1.00", currency: "EUR"} | ({period: "DAY"} if period else {})
+        Draft202012Validator(schema).validate(paid)
+        assert_both_refuse(event_type, paid | {currency: None})
+        assert_both_refuse(event_type, {k: v for k, v in paid.items() if k != currency})
+        if period is not None:
+            assert_both_refuse(event_type, paid | {period: "UNKNOWN"})
 
 
 def assert_both_refuse(event_type: EventType, event: dict[str, Any]) -> None:

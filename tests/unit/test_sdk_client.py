@@ -292,6 +292,7 @@ def test_a_default_that_nobody_wrote_is_not_sent() -> None:
         employment_id="j-1",
         employer_id="acme",
         wage_amount="18.50",
+        wage_currency="USD",
         wage_period="HOUR",
     )
     said = json.loads(text_of(event))
