@@ -100,11 +100,11 @@ def as_json(event_type: EventType) -> str:
 
 
 def python_to_send(event_type: EventType, hub_url: str) -> str:
-    """A program that sends the example with the hub's producer SDK."""
+    """A program that sends the example with the producer SDK, as other systems install it."""
     lines = [
         "import os",
         "",
-        "from connectors.sdk import Client",
+        "from throughline_sdk import Client",
         "",
         f"event = {_literal(example(event_type))}",
         f'with Client("{hub_url}", os.environ["HUB_KEY"]) as hub:',

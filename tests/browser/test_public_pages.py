@@ -194,7 +194,7 @@ def test_an_event_page_says_who_sends_it_and_what_is_sealed(visit: Visitor) -> N
     page = visit.open("/events/Promoted")
     text = page.inner_text("main")
     assert "employers, operators" in text
-    assert "from connectors.sdk import Client" in text
+    assert "from throughline_sdk import Client" in text
     assert "scim, webhook" in text
     assert "Counted in employment.promotions" in text
     assert re.search(r"occupation\s+text[^§]+Read into employment\.occupation", text)

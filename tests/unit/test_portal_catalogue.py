@@ -58,20 +58,6 @@ def test_the_programs_are_python_that_holds_the_example(name: str) -> None:
         assert '"http://hub.test' in text
 
 
-def test_the_program_that_sends_sends_the_example(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run as it stands on the page; only the hub at the other end is made up."""
-    from connectors.sdk import Client
-
-    sent: list[object] = []
-    monkeypatch.setenv("HUB_KEY", "tl_1_2")
-    monkeypatch.setattr(Client, "send", lambda _, event: sent.append(event))
-    event_type = event_types()["TrainingCompleted"]
-
-    exec(examples.python_to_send(event_type, "http://hub.test"), {})
-
-    assert sent == [examples.example(event_type)]
-
-
 def test_readers_are_the_columns_that_the_read_model_declares() -> None:
     from services.cli import readers as maker
 
