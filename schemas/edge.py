@@ -17,6 +17,8 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+# Ids of things may have an @, as Open edX writes them; who acted may not, or it would be an e-mail.
+Actor = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
 
 
@@ -34,7 +36,7 @@ class EdgeEvent(BaseModel):
     event_id: UUID | None = None
     source_event_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     occurred_at: AwareDatetime
-    actor_id: Code | None = None
+    actor_id: Actor | None = None
 
     @model_validator(mode="after")
     def _one_event_id(self) -> EdgeEvent:

@@ -16,7 +16,7 @@ class AccessDeclined(StoryEvent):
     event_type: ClassVar[str] = "AccessDeclined"
     own_names: ClassVar[tuple[str, ...]] = ('request_id', 'recipient_id')
     type: Literal["AccessDeclined"] = "AccessDeclined"
-    request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     recipient_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
 
 
@@ -26,7 +26,7 @@ class AccessRequested(StoryEvent):
     event_type: ClassVar[str] = "AccessRequested"
     own_names: ClassVar[tuple[str, ...]] = ('request_id', 'recipient_id', 'categories', 'purposes', 'expires_at')
     type: Literal["AccessRequested"] = "AccessRequested"
-    request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     recipient_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     categories: Annotated[list[Annotated[str, Field(pattern=r"^(identity|training|credential|skill|experience|support|promise|opportunity|employment|wage)$")]], Field(max_length=50)]
     purposes: Annotated[list[Annotated[str, Field(pattern=r"^(hiring|advancement|training_support|programme_outcomes)$")]], Field(max_length=50)]
@@ -54,7 +54,7 @@ class ConnectionConfigured(DirectoryEvent):
     own_names: ClassVar[tuple[str, ...]] = ('connector', 'url', 'state', 'categories', 'purpose')
     type: Literal["ConnectionConfigured"] = "ConnectionConfigured"
     connector: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
-    url: Annotated[str, Field(min_length=1, max_length=2000)]
+    url: Annotated[str, Field(pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?([/?#][!#-;=?-~]{0,1900})?$")]
     state: Literal["UNKNOWN", "ACTIVE", "PAUSED", "ENDED"]
     categories: Annotated[list[Annotated[str, Field(pattern=r"^(identity|training|credential|skill|experience|support|promise|opportunity|employment|wage)$")]], Field(max_length=50)]
     purpose: Annotated[str, Field(pattern=r"^(hiring|advancement|training_support|programme_outcomes)$")]
@@ -82,10 +82,10 @@ class ConsentGranted(StoryEvent):
     purposes: Annotated[list[Annotated[str, Field(pattern=r"^(hiring|advancement|training_support|programme_outcomes)$")]], Field(max_length=50)]
     valid_from: AwareDatetime
     valid_until: AwareDatetime
-    wording_version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    wording_version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     wording_language: Annotated[str, Field(pattern=r"^[a-z]{2}$")]
     wording_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")] | None = None
 
 
 class ConsentWithdrawn(StoryEvent):
@@ -137,7 +137,7 @@ class CriterionMet(StoryEvent):
     event_type: ClassVar[str] = "CriterionMet"
     own_names: ClassVar[tuple[str, ...]] = ('promise_id', 'criterion', 'caused_by')
     type: Literal["CriterionMet"] = "CriterionMet"
-    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     criterion: Annotated[str, Field(pattern=r"^(training:[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,149}|skill:[a-z0-9]{1,20}:[A-Za-z0-9._-]{1,80};attested_by=(ANY|SUPERVISOR|MENTOR|ASSESSOR|PEER);times=[1-9][0-9]?|assessment:[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,149};at_least=(0[.][0-9]{1,4}|1)|employed_days:[1-9][0-9]{0,4})$")]
     caused_by: UUID
 
@@ -148,7 +148,7 @@ class CriterionUnmet(StoryEvent):
     event_type: ClassVar[str] = "CriterionUnmet"
     own_names: ClassVar[tuple[str, ...]] = ('promise_id', 'criterion', 'caused_by')
     type: Literal["CriterionUnmet"] = "CriterionUnmet"
-    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     criterion: Annotated[str, Field(pattern=r"^(training:[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,149}|skill:[a-z0-9]{1,20}:[A-Za-z0-9._-]{1,80};attested_by=(ANY|SUPERVISOR|MENTOR|ASSESSOR|PEER);times=[1-9][0-9]?|assessment:[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,149};at_least=(0[.][0-9]{1,4}|1)|employed_days:[1-9][0-9]{0,4})$")]
     caused_by: UUID
 
@@ -172,15 +172,15 @@ class DisclosureAttempted(StoryEvent):
     event_type: ClassVar[str] = "DisclosureAttempted"
     own_names: ClassVar[tuple[str, ...]] = ('message_id', 'connection_id', 'recipient_id', 'grant_id', 'subject_event_id', 'subject_type', 'subject_category', 'outcome', 'reason', 'http_status', 'attempt', 'decided_at')
     type: Literal["DisclosureAttempted"] = "DisclosureAttempted"
-    message_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
-    connection_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    message_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
+    connection_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     recipient_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     grant_id: UUID | None = None
     subject_event_id: UUID
-    subject_type: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
-    subject_category: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    subject_type: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
+    subject_category: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     outcome: Literal["UNKNOWN", "DELIVERED", "FAILED", "REFUSED", "PARKED"]
-    reason: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    reason: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     http_status: Annotated[int, Field(ge=100, le=599)] | None = None
     attempt: Annotated[int, Field(ge=1, le=1000000)]
     decided_at: AwareDatetime
@@ -194,7 +194,7 @@ class DisclosureRecalled(StoryEvent):
     type: Literal["DisclosureRecalled"] = "DisclosureRecalled"
     recall_id: UUID
     recipient_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
-    connection_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    connection_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")] | None = None
     grant_id: UUID | None = None
     categories: Annotated[list[Annotated[str, Field(pattern=r"^(identity|training|credential|skill|experience|support|promise|opportunity|employment|wage)$")]], Field(max_length=50)]
     reason: Literal["UNKNOWN", "WITHDRAWN", "EXPIRED", "ERASED", "CORRECTED", "WRONG_PERSON"]
@@ -220,7 +220,7 @@ class EmploymentEnded(StoryEvent):
     event_type: ClassVar[str] = "EmploymentEnded"
     own_names: ClassVar[tuple[str, ...]] = ('employment_id', 'employer_id', 'reason')
     type: Literal["EmploymentEnded"] = "EmploymentEnded"
-    employment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    employment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     reason: Literal["UNKNOWN", "QUIT", "LAID_OFF", "DISMISSED", "RETIRED", "CONTRACT_ENDED", "OTHER"]
 
@@ -232,7 +232,7 @@ class EmploymentStarted(StoryEvent):
     own_names: ClassVar[tuple[str, ...]] = ('employment_id', 'employer_id', 'occupation', 'job_level', 'wage_amount', 'wage_currency', 'wage_period')
     money: ClassVar[tuple[tuple[str, str, str | None], ...]] = (('wage_amount', 'wage_currency', 'wage_period'),)
     type: Literal["EmploymentStarted"] = "EmploymentStarted"
-    employment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    employment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     occupation: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{4}\.[0-9]{2}$")] | None = None
     job_level: Annotated[int, Field(ge=0, le=100)] | None = None
@@ -318,7 +318,7 @@ class ExperienceRecorded(StoryEvent):
     event_type: ClassVar[str] = "ExperienceRecorded"
     own_names: ClassVar[tuple[str, ...]] = ('experience_id', 'kind', 'occupation', 'organization_name', 'duties', 'country', 'started_at', 'ended_at', 'hours_per_week')
     type: Literal["ExperienceRecorded"] = "ExperienceRecorded"
-    experience_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    experience_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     kind: Literal["UNKNOWN", "JOB", "VOLUNTEER", "MILITARY", "GIG", "CAREGIVING", "ABROAD"]
     occupation: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{4}\.[0-9]{2}$")] | None = None
     organization_name: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
@@ -335,10 +335,10 @@ class FeedSubscribed(DirectoryEvent):
     event_type: ClassVar[str] = "FeedSubscribed"
     own_names: ClassVar[tuple[str, ...]] = ('feed_id', 'channel', 'format', 'connection_id', 'ended')
     type: Literal["FeedSubscribed"] = "FeedSubscribed"
-    feed_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    feed_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     channel: Literal["UNKNOWN", "WEBHOOK", "KAFKA", "PULL"]
     format: Literal["UNKNOWN", "JSON", "CSV", "PARQUET", "SDMX_CSV", "SDMX_ML"]
-    connection_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    connection_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")] | None = None
     ended: bool = False
 
 
@@ -349,12 +349,12 @@ class GoalStated(StoryEvent):
     own_names: ClassVar[tuple[str, ...]] = ('goal_id', 'kind', 'occupation', 'skill_id', 'framework', 'framework_code', 'wage_amount', 'wage_currency', 'wage_period', 'wanted_by', 'ended', 'words')
     money: ClassVar[tuple[tuple[str, str, str | None], ...]] = (('wage_amount', 'wage_currency', 'wage_period'),)
     type: Literal["GoalStated"] = "GoalStated"
-    goal_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    goal_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     kind: Literal["UNKNOWN", "ROLE", "WAGE", "SKILL", "CREDENTIAL", "MORE_HOURS", "NO_PROMOTION", "OTHER"]
     occupation: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{4}\.[0-9]{2}$")] | None = None
     skill_id: Annotated[str, Field(pattern=r"^[a-z0-9]{1,20}:[A-Za-z0-9._-]{1,80}$")] | None = None
     framework: Literal["UNKNOWN", "ONET", "CASE", "CTDL", "ESCO", "LOCAL"]
-    framework_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    framework_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")] | None = None
     wage_amount: Annotated[Decimal, Field(max_digits=12, decimal_places=2, ge=0)] | None = None
     wage_currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
     wage_period: Literal["UNKNOWN", "HOUR", "DAY", "WEEK", "MONTH", "YEAR"]
@@ -369,10 +369,10 @@ class InterestExpressed(StoryEvent):
     event_type: ClassVar[str] = "InterestExpressed"
     own_names: ClassVar[tuple[str, ...]] = ('interest_id', 'employer_id', 'pathway_id', 'opening_id', 'occupation', 'words')
     type: Literal["InterestExpressed"] = "InterestExpressed"
-    interest_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    interest_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")] | None = None
     pathway_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
-    opening_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    opening_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")] | None = None
     occupation: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{4}\.[0-9]{2}$")] | None = None
     words: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
 
@@ -383,9 +383,9 @@ class InterviewGuaranteed(StoryEvent):
     event_type: ClassVar[str] = "InterviewGuaranteed"
     own_names: ClassVar[tuple[str, ...]] = ('interview_id', 'employer_id', 'promise_id')
     type: Literal["InterviewGuaranteed"] = "InterviewGuaranteed"
-    interview_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    interview_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
-    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")] | None = None
 
 
 class InterviewHeld(StoryEvent):
@@ -394,9 +394,9 @@ class InterviewHeld(StoryEvent):
     event_type: ClassVar[str] = "InterviewHeld"
     own_names: ClassVar[tuple[str, ...]] = ('interview_id', 'employer_id', 'promise_id')
     type: Literal["InterviewHeld"] = "InterviewHeld"
-    interview_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    interview_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
-    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")] | None = None
 
 
 class InterviewMissed(StoryEvent):
@@ -405,9 +405,9 @@ class InterviewMissed(StoryEvent):
     event_type: ClassVar[str] = "InterviewMissed"
     own_names: ClassVar[tuple[str, ...]] = ('interview_id', 'employer_id', 'promise_id', 'missed_by', 'reason')
     type: Literal["InterviewMissed"] = "InterviewMissed"
-    interview_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    interview_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
-    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")] | None = None
     missed_by: Literal["UNKNOWN", "WORKER", "EMPLOYER", "BOTH"]
     reason: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
 
@@ -418,9 +418,9 @@ class InterviewScheduled(StoryEvent):
     event_type: ClassVar[str] = "InterviewScheduled"
     own_names: ClassVar[tuple[str, ...]] = ('interview_id', 'employer_id', 'promise_id', 'scheduled_for', 'format')
     type: Literal["InterviewScheduled"] = "InterviewScheduled"
-    interview_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    interview_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
-    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")] | None = None
     scheduled_for: AwareDatetime
     format: Literal["UNKNOWN", "IN_PERSON", "PHONE", "VIDEO"]
 
@@ -431,7 +431,7 @@ class NudgeSuggested(StoryEvent):
     event_type: ClassVar[str] = "NudgeSuggested"
     own_names: ClassVar[tuple[str, ...]] = ('nudge_id', 'reason', 'addressee', 'recipient_id', 'course_id', 'after_days', 'caused_by')
     type: Literal["NudgeSuggested"] = "NudgeSuggested"
-    nudge_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    nudge_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     reason: Literal["UNKNOWN", "UNNOTICED_TRAINING", "NO_SUPPORT"]
     addressee: Literal["UNKNOWN", "SUPERVISOR", "COACH"]
     recipient_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
@@ -446,7 +446,7 @@ class OfferAnswered(StoryEvent):
     event_type: ClassVar[str] = "OfferAnswered"
     own_names: ClassVar[tuple[str, ...]] = ('offer_id', 'employer_id', 'answer', 'words')
     type: Literal["OfferAnswered"] = "OfferAnswered"
-    offer_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    offer_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     answer: Literal["UNKNOWN", "ACCEPTED", "DECLINED", "COUNTERED"]
     words: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
@@ -459,10 +459,10 @@ class OfferMade(StoryEvent):
     own_names: ClassVar[tuple[str, ...]] = ('offer_id', 'employer_id', 'promise_id', 'interview_id', 'occupation', 'job_level', 'wage_amount', 'wage_currency', 'wage_period', 'starts_at', 'answer_by')
     money: ClassVar[tuple[tuple[str, str, str | None], ...]] = (('wage_amount', 'wage_currency', 'wage_period'),)
     type: Literal["OfferMade"] = "OfferMade"
-    offer_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    offer_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
-    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
-    interview_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")] | None = None
+    interview_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")] | None = None
     occupation: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{4}\.[0-9]{2}$")] | None = None
     job_level: Annotated[int, Field(ge=0, le=100)] | None = None
     wage_amount: Annotated[Decimal, Field(max_digits=12, decimal_places=2, ge=0)] | None = None
@@ -482,8 +482,8 @@ class OrganizationRegistered(DirectoryEvent):
     kind: Literal["UNKNOWN", "EMPLOYER", "PROVIDER", "AGENCY", "OPERATOR"]
     city: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
-    postal_code: Annotated[str, Field(min_length=1, max_length=20)] | None = None
-    website: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    postal_code: Annotated[str, Field(pattern=r"^[A-Z0-9][A-Z0-9 -]{1,9}$")] | None = None
+    website: Annotated[str, Field(pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?([/?#][!#-;=?-~]{0,400})?$")] | None = None
 
 
 class PathwayPublished(DirectoryEvent):
@@ -526,7 +526,7 @@ class ProgrammePublished(DirectoryEvent):
     tuition: Annotated[Decimal, Field(max_digits=12, decimal_places=2, ge=0)] | None = None
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
     credential_name: Annotated[str, Field(min_length=1, max_length=500)] | None = None
-    website: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    website: Annotated[str, Field(pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?([/?#][!#-;=?-~]{0,400})?$")] | None = None
 
 
 class PromiseAccepted(StoryEvent):
@@ -535,7 +535,7 @@ class PromiseAccepted(StoryEvent):
     event_type: ClassVar[str] = "PromiseAccepted"
     own_names: ClassVar[tuple[str, ...]] = ('promise_id',)
     type: Literal["PromiseAccepted"] = "PromiseAccepted"
-    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
 
 
 class PromiseDeclined(StoryEvent):
@@ -544,7 +544,7 @@ class PromiseDeclined(StoryEvent):
     event_type: ClassVar[str] = "PromiseDeclined"
     own_names: ClassVar[tuple[str, ...]] = ('promise_id',)
     type: Literal["PromiseDeclined"] = "PromiseDeclined"
-    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
 
 
 class PromiseDisputed(StoryEvent):
@@ -553,7 +553,7 @@ class PromiseDisputed(StoryEvent):
     event_type: ClassVar[str] = "PromiseDisputed"
     own_names: ClassVar[tuple[str, ...]] = ('promise_id', 'reason', 'statement')
     type: Literal["PromiseDisputed"] = "PromiseDisputed"
-    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     reason: Literal["UNKNOWN", "NOT_KEPT", "WRONG_TERMS", "CRITERION_MET", "OTHER"]
     statement: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
 
@@ -564,7 +564,7 @@ class PromiseDue(StoryEvent):
     event_type: ClassVar[str] = "PromiseDue"
     own_names: ClassVar[tuple[str, ...]] = ('promise_id', 'due_at')
     type: Literal["PromiseDue"] = "PromiseDue"
-    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     due_at: AwareDatetime
 
 
@@ -574,7 +574,7 @@ class PromiseKept(StoryEvent):
     event_type: ClassVar[str] = "PromiseKept"
     own_names: ClassVar[tuple[str, ...]] = ('promise_id',)
     type: Literal["PromiseKept"] = "PromiseKept"
-    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
 
 
 class PromiseLapsed(StoryEvent):
@@ -583,7 +583,7 @@ class PromiseLapsed(StoryEvent):
     event_type: ClassVar[str] = "PromiseLapsed"
     own_names: ClassVar[tuple[str, ...]] = ('promise_id',)
     type: Literal["PromiseLapsed"] = "PromiseLapsed"
-    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
 
 
 class PromiseMade(StoryEvent):
@@ -592,7 +592,7 @@ class PromiseMade(StoryEvent):
     event_type: ClassVar[str] = "PromiseMade"
     own_names: ClassVar[tuple[str, ...]] = ('promise_id', 'employer_id', 'pathway_id', 'pathway_version', 'outcome', 'due_in_days', 'criteria')
     type: Literal["PromiseMade"] = "PromiseMade"
-    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     pathway_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     pathway_version: Annotated[int, Field(ge=1, le=1000000)]
@@ -607,7 +607,7 @@ class PromiseWithdrawn(StoryEvent):
     event_type: ClassVar[str] = "PromiseWithdrawn"
     own_names: ClassVar[tuple[str, ...]] = ('promise_id', 'employer_id', 'reason', 'explanation')
     type: Literal["PromiseWithdrawn"] = "PromiseWithdrawn"
-    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     reason: Literal["UNKNOWN", "POSITION_CLOSED", "BUSINESS_CLOSED", "MISTAKE", "OTHER"]
     explanation: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
@@ -619,7 +619,7 @@ class Promoted(StoryEvent):
     event_type: ClassVar[str] = "Promoted"
     own_names: ClassVar[tuple[str, ...]] = ('employment_id', 'employer_id', 'occupation', 'job_level')
     type: Literal["Promoted"] = "Promoted"
-    employment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    employment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     occupation: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{4}\.[0-9]{2}$")] | None = None
     job_level: Annotated[int, Field(ge=0, le=100)] | None = None
@@ -678,7 +678,7 @@ class RoleChanged(StoryEvent):
     event_type: ClassVar[str] = "RoleChanged"
     own_names: ClassVar[tuple[str, ...]] = ('employment_id', 'employer_id', 'occupation', 'change', 'duties')
     type: Literal["RoleChanged"] = "RoleChanged"
-    employment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    employment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     occupation: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{4}\.[0-9]{2}$")] | None = None
     change: Literal["UNKNOWN", "LATERAL_MOVE", "NEW_DUTIES"] = 'UNKNOWN'
@@ -707,7 +707,7 @@ class SkillAttestationWithdrawn(StoryEvent):
     event_type: ClassVar[str] = "SkillAttestationWithdrawn"
     own_names: ClassVar[tuple[str, ...]] = ('attestation_id', 'skill_id', 'reason')
     type: Literal["SkillAttestationWithdrawn"] = "SkillAttestationWithdrawn"
-    attestation_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    attestation_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     skill_id: Annotated[str, Field(pattern=r"^[a-z0-9]{1,20}:[A-Za-z0-9._-]{1,80}$")]
     reason: Literal["UNKNOWN", "MISTAKE", "NO_LONGER_TRUE", "WRONG_PERSON", "OTHER"]
 
@@ -718,13 +718,13 @@ class SkillAttested(StoryEvent):
     event_type: ClassVar[str] = "SkillAttested"
     own_names: ClassVar[tuple[str, ...]] = ('attestation_id', 'skill_id', 'level', 'attested_by', 'evidence', 'framework', 'framework_code', 'words')
     type: Literal["SkillAttested"] = "SkillAttested"
-    attestation_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    attestation_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     skill_id: Annotated[str, Field(pattern=r"^[a-z0-9]{1,20}:[A-Za-z0-9._-]{1,80}$")]
     level: Literal["UNKNOWN", "BEGINNER", "CAN_DO", "CAN_TEACH"]
     attested_by: Literal["UNKNOWN", "SUPERVISOR", "MENTOR", "ASSESSOR", "PEER"]
     evidence: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
     framework: Literal["UNKNOWN", "ONET", "CASE", "CTDL", "ESCO", "LOCAL"] = 'UNKNOWN'
-    framework_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    framework_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")] | None = None
     words: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
 
 
@@ -737,7 +737,7 @@ class SkillClaimed(StoryEvent):
     skill_id: Annotated[str, Field(pattern=r"^[a-z0-9]{1,20}:[A-Za-z0-9._-]{1,80}$")]
     level: Literal["UNKNOWN", "BEGINNER", "CAN_DO", "CAN_TEACH"]
     framework: Literal["UNKNOWN", "ONET", "CASE", "CTDL", "ESCO", "LOCAL"] = 'UNKNOWN'
-    framework_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    framework_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")] | None = None
     words: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
 
 
@@ -749,7 +749,7 @@ class SkillNeedPublished(DirectoryEvent):
     type: Literal["SkillNeedPublished"] = "SkillNeedPublished"
     skill_id: Annotated[str, Field(pattern=r"^[a-z0-9]{1,20}:[A-Za-z0-9._-]{1,80}$")]
     framework: Literal["UNKNOWN", "ONET", "CASE", "CTDL", "ESCO", "LOCAL"]
-    framework_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    framework_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")] | None = None
     title: Annotated[str, Field(min_length=1, max_length=300)]
     level: Literal["UNKNOWN", "BEGINNER", "CAN_DO", "CAN_TEACH"]
     occupation: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{4}\.[0-9]{2}$")] | None = None
@@ -789,9 +789,9 @@ class SupervisorAssigned(StoryEvent):
     event_type: ClassVar[str] = "SupervisorAssigned"
     own_names: ClassVar[tuple[str, ...]] = ('employment_id', 'employer_id', 'supervisor_id')
     type: Literal["SupervisorAssigned"] = "SupervisorAssigned"
-    employment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    employment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
-    supervisor_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")] | None = None
+    supervisor_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")] | None = None
 
 
 class SupportGiven(StoryEvent):
@@ -800,7 +800,7 @@ class SupportGiven(StoryEvent):
     event_type: ClassVar[str] = "SupportGiven"
     own_names: ClassVar[tuple[str, ...]] = ('support_id', 'kind', 'started_by', 'minutes')
     type: Literal["SupportGiven"] = "SupportGiven"
-    support_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    support_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     kind: Literal["UNKNOWN", "NUDGE", "MENTORING", "MENTORING_CIRCLE", "COACHING", "TUITION", "PAID_TIME", "CHILDCARE", "TRANSPORT"]
     started_by: Literal["UNKNOWN", "WORKER", "SUPERVISOR", "PROVIDER", "SYSTEM"]
     minutes: Annotated[int, Field(ge=1, le=100000)] | None = None
@@ -836,7 +836,7 @@ class TrainingDecided(StoryEvent):
     event_type: ClassVar[str] = "TrainingDecided"
     own_names: ClassVar[tuple[str, ...]] = ('request_id', 'course_id', 'decider_id', 'decision', 'decided_by', 'paid_by', 'reason', 'explanation')
     type: Literal["TrainingDecided"] = "TrainingDecided"
-    request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     course_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     decider_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     decision: Literal["UNKNOWN", "APPROVED", "REFUSED"]
@@ -900,7 +900,7 @@ class TrainingRequested(StoryEvent):
     event_type: ClassVar[str] = "TrainingRequested"
     own_names: ClassVar[tuple[str, ...]] = ('request_id', 'course_id', 'provider_id', 'requested_by', 'reason')
     type: Literal["TrainingRequested"] = "TrainingRequested"
-    request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     course_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
     provider_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")] | None = None
     requested_by: Literal["UNKNOWN", "WORKER", "SUPERVISOR", "EMPLOYER", "AGENCY"]
@@ -914,7 +914,7 @@ class WageChanged(StoryEvent):
     own_names: ClassVar[tuple[str, ...]] = ('employment_id', 'employer_id', 'wage_amount', 'wage_currency', 'wage_period')
     money: ClassVar[tuple[tuple[str, str, str | None], ...]] = (('wage_amount', 'wage_currency', 'wage_period'),)
     type: Literal["WageChanged"] = "WageChanged"
-    employment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+    employment_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
     employer_id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
     wage_amount: Annotated[Decimal, Field(max_digits=12, decimal_places=2, ge=0)] | None = None
     wage_currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None

@@ -47,7 +47,19 @@ _TYPE_NAME: Final = re.compile(r"[A-Z][A-Za-z0-9]{2,59}")
 _FIELD_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _SYMBOL: Final = re.compile(r"[A-Z][A-Z0-9_]{0,59}")
 # A pattern that takes one of these takes free text.
-_FREE_TEXTS: Final = ("two words", "It hurts.", "a, b", "línea", "x\ny")
+_FREE_TEXTS: Final = ("two words", "It hurts.", "a, b", "línea", "x\ny", "+15550100199")
+# Nor does an id take an e-mail address, but for those of things that Open edX names with an @
+# (its blocks, its courses of one coach), and what is made of them. A number that somebody is called
+# by can't be told from a code.
+_E_MAIL: Final = "ana.lopez@example.org"
+_MAY_HAVE_AT: Final = frozenset(
+    {
+        *("activity_id", "assessment_id", "course_id", "enrolment_id"),
+        *("credential_id", "credential_kind", "entity_id", "pathway_id"),
+    }
+)
+# These are no titles, also in the directory.
+_ADDRESSES: Final = frozenset({"url", "website", "postal_code"})
 _UNBOUNDED: Final = re.compile(r"[*+]|\{\d*,\}")
 
 
@@ -109,7 +121,7 @@ def _check_field(raw: Raw, topic: str) -> None:
     _check_sealed(field, raw, topic)
     _KIND_RULES.get(field.kind, _no_rule)(field, raw, topic)
     if field.pattern is not None:
-        _check_pattern(field.pattern)
+        _check_pattern(field.name, field.pattern)
 
 
 def _check_shape(avro_type: Any) -> None:
@@ -156,13 +168,15 @@ def _check_text(field: FieldType, raw: Raw, topic: str) -> None:
         raise Broken("only lists of strings have a column")
     if field.pattern is None and topic != "directory":
         raise Broken("add a pattern (no free text outside sealed fields)")
+    if field.pattern is None and field.name in _ADDRESSES:
+        raise Broken("add a pattern: an address is no title")
     if field.pattern is None and "max_length" not in raw:
         raise Broken("add a pattern or a max_length")
     if field.name.removesuffix("s") == "occupation" and field.pattern != SOC:
         raise Broken(f"occupations are O*NET-SOC codes: the pattern {SOC}")
 
 
-def _check_pattern(pattern: str) -> None:
+def _check_pattern(name: str, pattern: str) -> None:
     if not (pattern.startswith("^") and pattern.endswith("$")):
         raise Broken("a pattern is for the whole text: begin with ^ and end with $")
     try:
@@ -171,6 +185,8 @@ def _check_pattern(pattern: str) -> None:
         raise Broken(f"the pattern is none: {error}") from None
     if free := next((text for text in _FREE_TEXTS if takes.search(text)), None):
         raise Broken(f"the pattern takes free text such as {free!r}; name the codes or seal it")
+    if takes.search(_E_MAIL) and name not in _MAY_HAVE_AT:
+        raise Broken("the pattern takes an e-mail address; leave the @ out of it, or seal it")
     # Quantifiers inside of brackets and after a backslash are characters.
     if _UNBOUNDED.search(re.sub(r"\\.|\[[^\]]*\]", "x", pattern)):
         raise Broken("the pattern has no longest text; write {1,80} and not + or *")

@@ -14,7 +14,7 @@ from services.common.settings import Settings
 WORKER = UUID("5f70436f-cabf-4035-bc68-949867c269db")
 SOURCE = "river-college"
 _TEXTS = ("acme", "US", "en", "USD", "hiring", "training", "esco:welding", "49-9071.00", "11.0101")
-_TEXTS += ("0" * 64, "training:c-101", "woman", "asian", "1990", "yes")
+_TEXTS += ("https://acme.example/in", "0" * 64, "training:c-101", "woman", "asian", "1990", "yes")
 
 
 def enrolled(**fields: Any) -> dict[str, Any]:

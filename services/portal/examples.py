@@ -15,8 +15,17 @@ _WHEN: Final = "2026-05-04T09:30:00Z"
 _ALTERNATIVES: Final = re.compile(r"\^\((\w+)(?:\|\w+)*\)\$")
 # Real-looking values, the more particular first: the first that a field's pattern takes is used.
 _CODES: Final = (
-    *("53-7051.00", "52.0203", "USD", "OH", "en", "training:forklift-safety", "onet:2.B.1.a"),
-    *("webhook", "completed", "0" * 64, "training", "1988"),
+    *(
+        "53-7051.00",
+        "52.0203",
+        "45501",
+        "USD",
+        "OH",
+        "en",
+        "training:forklift-safety",
+        "onet:2.B.1.a",
+    ),
+    *("webhook", "completed", "0" * 64, "training", "1988", "https://river.example.org"),
 )
 _TEXTS: Final[Mapping[str, str]] = {
     "name": "River College",
@@ -25,7 +34,6 @@ _TEXTS: Final[Mapping[str, str]] = {
     "title": "Forklift safety",
     "credential_name": "Forklift operator",
     "city": "Springfield",
-    "postal_code": "45501",
     "record_id": "E-1042",
     "organization_name": "Spring Street Kitchen",
     "duties": "Loading and checking trucks.",
@@ -76,7 +84,7 @@ def _value(field: FieldType, raw: Mapping[str, Any]) -> Any:
 
 
 def _text(name: str) -> str:
-    return _TEXTS.get(name) or f"https://{name}.example.org"
+    return _TEXTS.get(name, "In the sender's own words.")
 
 
 def _code(field: FieldType) -> str:

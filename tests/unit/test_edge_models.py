@@ -113,6 +113,52 @@ def test_what_the_schema_does_not_allow_is_refused_by_its_name(name: str) -> Non
         taken(name, sample(name, no_such_field=1))
 
 
+@pytest.mark.parametrize("field", ["supervisor_id", "actor_id", "employment_id"])
+def test_no_id_says_an_e_mail_address_or_a_name(field: str) -> None:
+    for value in ("ana.lopez@acme.example", "Ana Lopez", "+15550100199"):
+        with pytest.raises(ValidationError) as refused:
+            taken("SupervisorAssigned", sample("SupervisorAssigned", **{field: value}))
+        assert [error["loc"] for error in refused.value.errors()] == [(field,)]
+    taken("SupervisorAssigned", sample("SupervisorAssigned", **{field: "s-7:north/2"}))
+
+
+def test_what_open_edx_names_with_an_at_is_taken() -> None:
+    course = "ccx-v1:edX+DemoX+Demo_Course+ccx@1"
+    block = "block-v1:edX+DemoX+Demo_Course+type@problem+block@d1b84dcd39b0423d9e288f27f0f7f242"
+    ids = {"course_id": course, "enrolment_id": f"{course}/42", "activity_id": block}
+    taken("TrainingProgressed", sample("TrainingProgressed", **ids))
+
+
+@settings(max_examples=2, deadline=None)
+@given(event=events_of(event_types()["SupervisorAssigned"]))
+def test_what_the_edge_took_before_a_pattern_was_narrowed_is_read(event: dict[str, Any]) -> None:
+    fields = event | {"actor_id": "ana@acme.example"}
+    assert decode(encode(event_types()["SupervisorAssigned"], fields)).fields == fields
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "good", "bad"),
+    [
+        (
+            "OrganizationRegistered",
+            "website",
+            ("https://acme.example", "http://www.acme.example:8080/a?b=c#d"),
+            ("www.acme.example", "https://ana@acme.example", "ask Ana", "mailto:ana@acme.example"),
+        ),
+        ("OrganizationRegistered", "postal_code", ("45501-1234", "SW1A 1AA"), ("near Ana's", "+1")),
+        ("ConnectionConfigured", "url", ("https://[::1]:8443/hook",), ("sftp://x", "https://a b")),
+    ],
+)
+def test_addresses_in_the_directory_are_addresses(
+    name: str, field: str, good: tuple[str, ...], bad: tuple[str, ...]
+) -> None:
+    for value in good:
+        taken(name, sample(name, **{field: value}))
+    for value in bad:
+        with pytest.raises(ValidationError, match=field):
+            taken(name, sample(name, **{field: value}))
+
+
 MONEY = [(name, *names) for name in TYPES for names in MODELS[name].money]
 
 

@@ -23,6 +23,18 @@ BREACHES: dict[str, tuple[Callable[[Schema], None], str]] = {
     "free list": (added(type={"type": "array", "items": "string"}), "extra: add a pattern"),
     "pattern takes spaces": (added(type="string", pattern="^[ a-z]{1,20}$"), "takes free text"),
     "pattern takes all": (added(type="string", pattern="^.{1,20}$"), "takes free text"),
+    "pattern takes an e-mail": (
+        added(type="string", pattern="^[a-z.@]{1,40}$"),
+        "extra: the pattern takes an e-mail address",
+    ),
+    "pattern takes a phone number": (
+        added(type="string", pattern="^[+0-9]{5,20}$"),
+        "takes free text such as '.15550100199'",
+    ),
+    "id of a person takes an e-mail": (
+        added(name="mentor_id", type="string", pattern="^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$"),
+        "mentor_id: the pattern takes an e-mail address",
+    ),
     "pattern not whole": (added(type="string", pattern="[a-z]{1,20}"), "begin with .* and end"),
     "pattern is none": (added(type="string", pattern="^[a-z$"), "the pattern is none"),
     "pattern has no end": (added(type="string", pattern="^[a-z]+$"), "no longest text"),
@@ -122,4 +134,17 @@ def test_the_directory_may_have_titles_but_not_without_end_and_nothing_sealed() 
     schema = own("PathwayPublished")
     added(type="bytes", sealed=True, plain="string", category="directory")(schema)
     with pytest.raises(SchemaProblem, match="extra: sealing takes a worker's key"):
+        check_schema(schema)
+
+
+@pytest.mark.parametrize("name", ["website", "postal_code"])
+def test_an_address_is_no_title(name: str) -> None:
+    schema = own("OrganizationRegistered")
+    check_schema(schema)
+    address = field(schema, name)
+    del address["pattern"]
+    address["max_length"] = 500
+    with pytest.raises(
+        SchemaProblem, match=rf"OrganizationRegistered.{name}: add a pattern: an ad"
+    ):
         check_schema(schema)
