@@ -30,12 +30,18 @@ from schemas.models import MODELS
 _PRINTABLE = st.characters(exclude_categories=("Cc", "Cs", "Cn", "Zl", "Zp"))
 _ASCII = st.characters(min_codepoint=32, max_codepoint=126)
 _INT, _LONG = 2**31, 2**63
-# From the epoch to the day this was written: an event is not from the future.
-_INSTANTS = st.datetimes(
-    min_value=datetime(1970, 1, 1),  # noqa: DTZ001 - the strategy adds the zone
-    max_value=datetime(2026, 1, 1),  # noqa: DTZ001
-    timezones=st.just(UTC),
-)
+
+
+def _instants(until: int) -> st.SearchStrategy[datetime]:
+    """From the first year that the edge takes; before 1970 their numbers are below zero."""
+    naive = datetime(1900, 1, 1), datetime(until, 1, 1)  # noqa: DTZ001 - the strategy adds the zone
+    return st.datetimes(*naive, timezones=st.just(UTC))
+
+
+# As far as the edge takes them: promises fall due, and certificates expire, in years to come.
+_INSTANTS = _instants(9999)
+# To the day this was written: what happened is not from the future.
+_PAST = _instants(2026)
 # Random ids as version 4: at the edge others are refused.
 _IDS = st.binary(min_size=16, max_size=16).map(lambda given: UUID(bytes=given, version=4))
 
@@ -115,7 +121,8 @@ def _as_json(field: FieldType, raw: Mapping[str, Any]) -> st.SearchStrategy[Any]
         case "bytes":
             made = _text(field, raw, most=40)
         case "timestamp-micros":
-            made = _INSTANTS.map(lambda at: at.isoformat().replace("+00:00", "Z"))
+            instants = _PAST if field.name == "occurred_at" else _INSTANTS
+            made = instants.map(lambda at: at.isoformat().replace("+00:00", "Z"))
         case "decimal":
             made = _plain(field, raw).map(str)
         case _:

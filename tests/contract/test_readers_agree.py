@@ -40,13 +40,15 @@ Fields = Mapping[str, Any]
 BY_NAME = sorted(versions().values(), key=lambda one: (one.name, one.version))
 SYNTHETIC = 1_000_000
 LATER = "ADDED_LATER"
+# Other events every run; what fails is kept (`.hypothesis`) and comes first the next time.
 FEW = settings(
     max_examples=4,
     deadline=None,
-    derandomize=True,
-    database=None,
+    print_blob=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+MANY = settings(FEW, max_examples=100)
+TYPES = pytest.mark.parametrize("writer", BY_NAME, ids=lambda one: f"{one.name}-{one.version}")
 
 
 @pytest.fixture(scope="module")
@@ -107,28 +109,43 @@ def drawn(data: st.DataObject, event_type: EventType) -> list[dict[str, Any]]:
     return data.draw(st.lists(events_of(event_type), min_size=1, max_size=4), event_type.name)
 
 
-@pytest.mark.parametrize("writer", BY_NAME, ids=lambda one: f"{one.name}-{one.version}")
+@TYPES
 @FEW
 @given(data=st.data())
 def test_every_reader_gets_what_was_written(
     confluent: SchemaRegistryClient, writer: EventType, data: st.DataObject
 ) -> None:
-    events = drawn(data, writer)
+    all_get(confluent, writer, drawn(data, writer))
+
+
+def all_get(client: SchemaRegistryClient, writer: EventType, events: Sequence[Fields]) -> None:
     values = [encode(writer, event) for event in events]
     assert [by_fastavro(value, writer, writer) for value in values] == events
     assert [by_avro(value, writer, writer) for value in values] == events
-    assert [by_confluent(value, confluent, None) for value in values] == events
+    assert [by_confluent(value, client, None) for value in values] == events
     columns = decode_columns(writer.schema_id, [value[FRAME_SIZE:] for value in values])
     assert columns.to_dicts() == events
 
 
-@pytest.mark.parametrize("writer", BY_NAME, ids=lambda one: f"{one.name}-{one.version}")
+@TYPES
 @FEW
 @given(data=st.data())
 def test_every_reader_of_the_newest_version_gets_the_same(
     confluent: SchemaRegistryClient, writer: EventType, data: st.DataObject
 ) -> None:
     readers_agree(confluent, writer, event_types()[writer.name], drawn(data, writer))
+
+
+@pytest.mark.fuzz_long
+@TYPES
+@MANY
+@given(data=st.data())
+def test_many_events_mean_the_same_to_every_reader(
+    confluent: SchemaRegistryClient, writer: EventType, data: st.DataObject
+) -> None:
+    events = drawn(data, writer)
+    all_get(confluent, writer, events)
+    readers_agree(confluent, writer, event_types()[writer.name], events)
 
 
 def readers_agree(
@@ -201,6 +218,22 @@ def with_next(
 @settings(FEW, max_examples=2)
 @given(data=st.data())
 def test_a_version_to_come_and_the_newest_read_each_other(
+    confluent: SchemaRegistryClient, with_next: EventType, data: st.DataObject
+) -> None:
+    read_each_other(confluent, with_next, data)
+
+
+@pytest.mark.fuzz_long
+@pytest.mark.parametrize("with_next", list(event_types()), indirect=True)
+@MANY
+@given(data=st.data())
+def test_many_events_of_a_version_to_come_and_of_the_newest_are_read(
+    confluent: SchemaRegistryClient, with_next: EventType, data: st.DataObject
+) -> None:
+    read_each_other(confluent, with_next, data)
+
+
+def read_each_other(
     confluent: SchemaRegistryClient, with_next: EventType, data: st.DataObject
 ) -> None:
     newest = event_types()[with_next.name]
