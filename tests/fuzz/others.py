@@ -112,6 +112,7 @@ def account_calls(draw: st.DrawFn, world: World) -> Call:
                 ("/v1/organizations", organization),
                 (f"/v1/organizations/{odd}/keys", {}),
                 ("/v1/workers", {"source_record_id": "r-9", "display_name": "Ana"}),
+                ("/v1/workers", {"source_record_id": "r-9", "display_name": "Ana"}),
                 ("/v1/claims", {"code": "ABCD-EFGH-JKLM"}),
                 ("/v1/agreements", _AGREEMENT),
                 ("/v1/agreements", _AGREEMENT),
