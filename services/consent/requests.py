@@ -12,7 +12,7 @@ from services.common.consent import Category, Purpose
 Categories = Annotated[frozenset[Category], Field(min_length=1)]
 Purposes = Annotated[frozenset[Purpose], Field(min_length=1)]
 OrganizationId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
-Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
 
 
 class AccessRequest(BaseModel):

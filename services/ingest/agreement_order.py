@@ -20,7 +20,7 @@ from services.common.ids import derived_id, new_id
 
 MOST_CODES = 100
 _MICROSECOND = timedelta(microseconds=1)
-_Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+@-]{0,199}$")]
+_Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
 _OrganizationId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
 _INSTANT = "An instant with its zone, as 2026-03-01T00:00:00Z."
 
