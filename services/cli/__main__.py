@@ -57,6 +57,7 @@ def up(
     data: Data = DEFAULT_DATA,
     port: Port = DEFAULT_PORT,
     demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Seed the demo region.")] = True,
+    people: Annotated[int, typer.Option(min=1, help="How many people the demo region has.")] = 500,
     provider_topics: Annotated[
         bool, typer.Option("--provider-topics", help="A Kafka port with users, for providers.")
     ] = False,
@@ -66,60 +67,26 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Run everything on this machine until Ctrl-C. The data stays in --data."""
+    from services.cli.welcome import as_dict, welcome
     from services.launcher.supervisor import Plan, Supervisor
 
     progress = _console(stderr=as_json)
 
     def healthy(found: Up) -> None:
         if as_json:
-            print(found.as_json(), flush=True)
+            print(json.dumps(as_dict(found)), flush=True)
         else:
-            _welcome(progress, found)
+            welcome(progress, found)
 
-    plan = Plan(data, port, demo, projections=projections, provider_topics=provider_topics)
-    Supervisor(plan, progress.print, healthy).run()
-
-
-def _welcome(console: Console, found: Up) -> None:
-    lines = {
-        "Pages and API": found.url,
-        "API reference": f"{found.url}/api",
-        "Kafka": found.kafka,
-        "Data and logs": found.data,
-    }
-    console.print()
-    console.print(
-        f"Throughline is up ({found.started_s:g} s). Ctrl-C stops it.", style="bold green"
+    plan = Plan(
+        data,
+        port,
+        demo,
+        people=people,
+        projections=projections,
+        provider_topics=provider_topics,
     )
-    if found.demo:
-        lines |= _links(found.url)
-    for name, value in lines.items():
-        console.print(f"  {name:<14} {value}")
-    if found.demo:
-        console.print()
-        for number, step in enumerate(_STORY, 1):
-            console.print(f"  {number}. {step}")
-
-
-def _links(url: str) -> dict[str, str]:
-    """One link for each kind of user of the demo region."""
-    return {
-        "Worker": f"{url}/demo (choose Rosa)",
-        "Employer": f"{url}/demo (choose Acme Foods)",
-        "Provider": f"{url}/cohorts",
-        "Agency": f"{url}/outcomes",
-        "Operator": f"{url}/flow (sign in at {url}/demo)",
-        "Developers": f"{url}/events",
-    }
-
-
-_STORY = (
-    "Open Rosa. Acme Foods asks to see part of her record.",
-    "Say yes to Acme Foods, for three months.",
-    "Open Acme Foods' team page: courses that no one noticed, the longest wait first.",
-    'Press "Noticed" on a line. The person sees it in the story.',
-    'As Rosa, open "Who sees it" and stop sharing. Acme Foods gets nothing from then on.',
-)
+    Supervisor(plan, progress.print, healthy).run()
 
 
 @app.command()

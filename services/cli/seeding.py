@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 
 from services.cli.exits import NotFound
 from services.common.settings import Settings
@@ -29,3 +30,9 @@ def seed(settings: Settings, order: SeedOrder) -> None:
         raise NotFound("the demo region is not installed")
     demo = import_module("services.demo.__main__")
     asyncio.run(demo.seed(settings, **asdict(order)))
+
+
+def receiver_url(data: str) -> str | None:
+    """The page of the demo's receiver of webhooks, if this hub has one."""
+    port = import_module("services.demo.state").DemoState.load(Path(data)).receiver_port
+    return f"http://127.0.0.1:{port}" if port else None

@@ -154,7 +154,9 @@ def agreement_fields(role: Role) -> dict[str, Any]:
 _LEARNING: Final = ("credential", "directory", "identity", "skill", "support", "training")
 _WORK: Final = ("employment", "opportunity", "promise")
 _OUTCOMES: Final = ("credential", "employment", "training")
-_SHOWN: Final = ("credential", "experience", "opportunity", "promise", "skill", "training")
+_SHOWN: Final = (
+    *("credential", "experience", "identity", "opportunity", "promise", "skill", "training"),
+)
 # What each kind of organisation sends; which parts of a record it may ask for, and what for.
 _TERMS: Final[Mapping[Role, tuple[tuple[str, ...], ...]]] = {
     Role.EMPLOYER: (

@@ -31,6 +31,8 @@ from services.demo.truth import Truth
 BATCH: Final = 500
 _EVENTS_OF_A_LIFE: Final = 33  # on average; for the progress alone
 _SHARED: Final = ("training", "skill", "credential", "promise")
+# What Acme Foods asks Rosa for. With the name, its team page says who has waited.
+_ASKED: Final = ("identity", "training", "skill", "promise")
 TRUTH_FILE: Final = "truth.json"
 
 
@@ -112,9 +114,9 @@ async def _ask_rosa(hub: HubClient, state: DemoState, known: SeededRegion) -> No
     if rosa is None or expires_at < datetime.now(UTC):
         return
     order = {
-        "request_id": str(derived_id("demo request", rosa.worker_id)),
+        "request_id": str(derived_id("demo request", rosa.worker_id, *_ASKED)),
         "worker_id": rosa.worker_id,
-        "categories": ["training", "skill", "promise"],
+        "categories": list(_ASKED),
         "purposes": ["advancement"],
         "expires_at": expires_at.isoformat(),
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import sys
@@ -30,8 +29,6 @@ HTTP_SERVICES = (
     "projections",
 )
 WORKERS = ("projections", "delivery", "promises")
-SEED = ("seed",)
-LIVE = ("seed", "--live")
 
 _COMMAND = (sys.executable, "-m", "services.cli")
 _HEALTHY_WITHIN_S = 120.0
@@ -50,6 +47,7 @@ class Plan:
     data: Path
     port: int = 8080
     demo: bool = True
+    people: int = 500  # of the demo region
     command: tuple[str, ...] = _COMMAND
     workers: tuple[str, ...] = WORKERS
     projections: int = 1  # workers of that name; they share the partitions
@@ -65,11 +63,6 @@ class Up:
     data: str
     started_s: float
     demo: bool = False
-
-    def as_json(self) -> str:
-        return json.dumps(
-            {"url": self.url, "kafka": self.kafka, "data": self.data, "started_s": self.started_s}
-        )
 
 
 class Supervisor:
@@ -281,12 +274,16 @@ class Supervisor:
         if not seeded.exists():
             await self._seed()
             seeded.touch()
-        self._keeper.keep(self._program("live", *LIVE))
+        self._keeper.keep(self._program("live", *self._seed_command, "--live"))
 
     async def _seed(self) -> None:
         """Run the seed, and show how far it is."""
         self._say("Seeding the demo region")
-        await self._finish(self._program("seed", *SEED), shows="")
+        await self._finish(self._program("seed", *self._seed_command), shows="")
+
+    @property
+    def _seed_command(self) -> tuple[str, ...]:
+        return "seed", "--workers", str(self.plan.people)
 
     async def _repeat(self, log: Path, begins: str) -> None:
         shown = ""

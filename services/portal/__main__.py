@@ -19,6 +19,7 @@ from services.portal import (
     catalogue,
     cohorts,
     complete,
+    demo,
     entry,
     flow,
     i18n,
@@ -36,7 +37,7 @@ from services.portal.sessions import Sessions
 from services.portal.settings import PortalSettings
 from services.portal.statics import files, static
 from services.portal.store import ReadStore
-from services.portal.web import Handler, Portal, environment, page, role_page, worker_page
+from services.portal.web import SCHOOL, Handler, Portal, environment, page, role_page, worker_page
 
 
 def routes() -> list[BaseRoute]:
@@ -51,8 +52,10 @@ def routes() -> list[BaseRoute]:
         ("GET", "/sign-in", entry.sign_in_page),
         ("POST", "/sign-in", entry.sign_in),
         ("POST", "/sign-out", entry.sign_out),
-        ("GET", "/demo", entry.demo_page),
-        ("POST", "/demo", entry.demo_sign_in),
+        ("GET", "/demo", demo.demo_page),
+        ("POST", "/demo", demo.demo_sign_in),
+        ("GET", SCHOOL, demo.courses_page),
+        ("POST", SCHOOL, demo.finish),
     ]
     personal: list[tuple[str, str, Handler]] = [
         ("GET", "/me", pages.my_story),

@@ -15,6 +15,10 @@ def consent_url(visit: Visit) -> str:
     return _base(visit, visit.portal.settings.consent_url)
 
 
+def ingest_url(visit: Visit) -> str:
+    return _base(visit, visit.portal.settings.ingest_url)
+
+
 def promises_url(visit: Visit) -> str:
     return _base(visit, visit.portal.settings.promises_url)
 

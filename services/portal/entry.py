@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from uuid import UUID
-
 from starlette.responses import RedirectResponse, Response
 
-from services.common.access import Principal, Role
+from services.common.access import Principal
 from services.common.clock import utc_now
 from services.common.errors import not_found, unavailable
-from services.common.vault import Place, Redacted
 from services.portal.calls import consent_url
 from services.portal.web import HOME, LOGIN_COOKIE, Visit
-
-DEMO_PEOPLE = 8
-DEMO_EMPLOYERS = 6
-DEMO_OPERATOR = "demo-operator"
 
 
 async def help_page(visit: Visit) -> Response:
@@ -43,9 +35,9 @@ async def sign_in(visit: Visit) -> Response:
         return visit.render("sign_in.html", status=422, code=code, error=error)
     remember = form.get("remember") == "yes"
     if key == code:
-        return await _start(visit, visit.go(HOME[who.role]), who, remember=remember)
+        return await start(visit, visit.go(HOME[who.role]), who, remember=remember)
     # A code works once: from now on the person signs in with this key, so it is shown.
-    return await _start(visit, visit.render("key.html", key=key), who, remember=remember)
+    return await start(visit, visit.render("key.html", key=key), who, remember=remember)
 
 
 async def nowhere(visit: Visit) -> Response:
@@ -70,7 +62,7 @@ async def _claimed(visit: Visit, code: str) -> str | None:
     return str(answer.json()["token"]) if answer.is_success else None
 
 
-async def _start(visit: Visit, response: Response, who: Principal, *, remember: bool) -> Response:
+async def start(visit: Visit, response: Response, who: Principal, *, remember: bool) -> Response:
     """Begin a log-in: the response sets its cookie."""
     settings = visit.portal.settings
     lasts = settings.remembered_session if remember else settings.session
@@ -87,54 +79,3 @@ async def sign_out(visit: Visit) -> Response:
     response = RedirectResponse("/sign-in?out=1", status_code=303)
     visit.forget_login(response)
     return response
-
-
-async def demo_page(visit: Visit) -> Response:
-    """A few people of the demo region to sign in as. Raises Problem 404 where it is off."""
-    _demo_only(visit)
-    ids = await visit.portal.store.demo_people(DEMO_PEOPLE)
-    people = [(worker_id, await _display_name(visit, worker_id)) for worker_id in ids]
-    employers = await visit.portal.store.demo_employers(DEMO_EMPLOYERS)
-    return visit.render("demo.html", people=people, employers=employers)
-
-
-async def demo_sign_in(visit: Visit) -> Response:
-    """Sign in as one of those whom the demo page lists."""
-    _demo_only(visit)
-    who = await _demo_choice(visit, await visit.form())
-    return await _start(visit, visit.go(HOME[who.role]), who, remember=False)
-
-
-async def _demo_choice(visit: Visit, form: Mapping[str, str]) -> Principal:
-    """Who was chosen. Raises Problem 404 for anyone who is not on the demo page."""
-    store = visit.portal.store
-    if form.get("role") == Role.OPERATOR:
-        return Principal(Role.OPERATOR, DEMO_OPERATOR, "")
-    if wanted := form.get("employer"):
-        known = [one for one, _ in await store.demo_employers(DEMO_EMPLOYERS)]
-        role = Role.EMPLOYER
-    else:
-        wanted = form.get("worker_id", "")
-        known = [str(one) for one in await store.demo_people(DEMO_PEOPLE)]
-        role = Role.WORKER
-    if wanted not in known:
-        raise not_found("demo person")
-    return Principal(role, wanted, "")
-
-
-def _demo_only(visit: Visit) -> None:
-    if not visit.demo:
-        raise not_found("page")
-
-
-async def _display_name(visit: Visit, worker_id: UUID) -> str:
-    """The person's name, opened; a short code when it has no key."""
-    row = await visit.portal.store.worker(worker_id)
-    if row is None or row["display_name"] is None:
-        return str(worker_id)[-6:]
-    places = [
-        Place("stories", event_id, worker_id, "display_name") for event_id in row["registrations"]
-    ]
-    opened = await visit.state.keyring.open_all(dict.fromkeys(places, row["display_name"]))
-    names = [name for name in opened.values() if not isinstance(name, Redacted)]
-    return names[0] if names else str(worker_id)[-6:]

@@ -115,6 +115,21 @@ _DEMO_EMPLOYERS = """
 SELECT organization_id, name FROM read.organization WHERE kind = 'EMPLOYER' AND name IS NOT NULL
 ORDER BY registered_at, organization_id LIMIT $1
 """
+_DEMO_SCHOOLS = """
+SELECT o.organization_id, o.name FROM read.organization o
+WHERE o.kind = 'PROVIDER' AND o.name IS NOT NULL AND EXISTS (
+    SELECT FROM read.training t
+    WHERE t.worker_id = ANY ($1) AND t.provider_id = o.organization_id)
+ORDER BY o.registered_at, o.organization_id LIMIT $2
+"""
+_DEMO_COURSES = """
+SELECT t.worker_id, t.enrolment_id, t.course_id, t.provider_id, p.title
+FROM read.training t LEFT JOIN read.programme p
+    ON p.organization_id = t.provider_id AND p.programme_id = t.course_id
+WHERE t.provider_id = $1 AND t.worker_id = ANY ($2) AND t.enrolled_at IS NOT NULL
+  AND t.completed_at IS NULL AND t.exited_at IS NULL
+ORDER BY array_position($2, t.worker_id), t.enrolled_at, t.enrolment_id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +302,14 @@ class ReadStore:
     async def demo_employers(self, limit: int) -> list[tuple[str, str]]:
         """A few employers by id and name, who came first."""
         return [tuple(row) for row in await self._pool.fetch(_DEMO_EMPLOYERS, limit)]
+
+    async def demo_schools(self, people: Sequence[UUID], limit: int) -> list[tuple[str, str]]:
+        """A few schools by id and name, where any of these people were on a course."""
+        return [tuple(row) for row in await self._pool.fetch(_DEMO_SCHOOLS, people, limit)]
+
+    async def demo_courses(self, school: str, people: Sequence[UUID]) -> list[Row]:
+        """Courses at a school that these people have not ended."""
+        return await self._rows(_DEMO_COURSES, school, people)
 
 
 def decoded(row: Mapping[str, Any] | Record) -> Decoded | None:

@@ -43,6 +43,8 @@ SECURITY_HEADERS = {
 }
 # The first page of each role that may sign in.
 HOME = {Role.WORKER: "/me", Role.EMPLOYER: "/team", Role.OPERATOR: "/flow"}
+# Schools have a page in the demo alone, and sign in there alone.
+SCHOOL = "/demo/courses"
 Handler = Callable[["Visit"], Awaitable[Response]]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -87,7 +89,7 @@ class Visit:
     @property
     def home(self) -> str:
         """The first page of who is signed in, or the front page."""
-        return "/" if self.session is None else HOME[self.session.role]
+        return "/" if self.session is None else HOME.get(self.session.role, SCHOOL)
 
     @property
     def is_worker(self) -> bool:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import http.server
+import json
 import os
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 
@@ -19,7 +21,7 @@ def up(data: str, port: str) -> None:
     from services.launcher.supervisor import Plan, Supervisor, Up
 
     def healthy(found: Up) -> None:
-        print(found.as_json(), flush=True)
+        print(json.dumps(asdict(found)), flush=True)
 
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)

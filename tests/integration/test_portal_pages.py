@@ -110,7 +110,16 @@ async def test_only_hashes_and_sealed_keys_are_stored(hub: Hub, rosa: UUID) -> N
 
 
 @pytest.mark.parametrize(
-    "path", ["/sign-in", "/sign-out", "/demo", "stop", "/me/promises", "/me/requests/r-1"]
+    "path",
+    [
+        "/sign-in",
+        "/sign-out",
+        "/demo",
+        "/demo/courses",
+        "stop",
+        "/me/promises",
+        "/me/requests/r-1",
+    ],
 )
 async def test_a_form_of_another_site_changes_nothing(hub: Hub, rosa: UUID, path: str) -> None:
     await sign_in(hub, rosa)
@@ -199,12 +208,14 @@ async def test_without_the_demo_setting_there_is_no_demo_log_in(settings: Settin
     async with LifespanManager(app, startup_timeout=30):
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://hub.test") as http:
-            assert (await http.get("/demo")).status_code == 404
+            for path in ("/demo", "/demo?as=rosa", "/demo/courses"):
+                assert (await http.get(path)).status_code == 404
             page = await http.get("/sign-in?lang=qps")
             assert "/demo" not in page.text
             assert 'lang="en"' in page.text
             form = {"worker_id": str(uuid4()), "form_token": form_token(page)}
-            assert (await http.post("/demo", data=form)).status_code == 404
+            for path in ("/demo", "/demo/courses"):
+                assert (await http.post(path, data=form)).status_code == 404
 
 
 @pytest.mark.parametrize(
