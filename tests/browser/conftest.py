@@ -19,6 +19,7 @@ from tests.browser import people
 from tests.browser.site import Site
 from tests.conftest import Hub
 from tests.integration.imports_kit import imported
+from tests.needs import absent
 from tests.processes import until
 
 ARGS = [
@@ -33,18 +34,25 @@ ARGS = [
 ]
 
 
-def _chromium() -> str | None:
+def chromium() -> str | None:
     return os.environ.get("CHROMIUM") or shutil.which("chromium")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without a Chromium, one test stands for all of them, and is skipped with one loud line."""
+    """Without a Chromium, one test stands for all of them, and says so with one loud line."""
     mine = [item for item in items if Path(__file__).parent in item.path.parents]
-    if _chromium() is None and mine:
-        reason = f"NO CHROMIUM: {len(mine)} BROWSER TESTS DID NOT RUN. apt-get install chromium"
-        mine[0].add_marker(pytest.mark.skip(reason=reason))
+    if chromium() is None and mine:
+        mine[0].add_marker(pytest.mark.no_browser(left_out=len(mine)))
         config.hook.pytest_deselected(items=mine[1:])
         items[:] = [item for item in items if item not in mine[1:]]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before any fixture, so that no server is started for nothing."""
+    if marker := item.get_closest_marker("no_browser"):
+        left_out = marker.kwargs["left_out"]
+        absent(f"no chromium: {left_out} browser tests did not run. apt-get install chromium")
 
 
 # For the package, not the session: Playwright has a loop running in this thread until it ends, and
@@ -53,7 +61,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, or the one that `CHROMIUM` names."""
     with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=_chromium(), args=ARGS)
+        made = playwright.chromium.launch(executable_path=chromium(), args=ARGS)
         yield made
         made.close()
 
