@@ -6,8 +6,10 @@ A real HTTP server plays the receiver; each case tells it what to answer.
 from __future__ import annotations
 
 import asyncio
+import copy
+import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -31,6 +33,20 @@ UPDATE = Disclosure(
     grant_id=UUID(int=1),
     sequence=7,
 )
+# Another person's, of another day, from elsewhere: nothing of it is in the one above.
+OTHER = Disclosure(
+    message_id="msg_11d94b6e",
+    subject="w-c0de",
+    event_type="CredentialAwarded",
+    occurred_at=datetime(2025, 11, 20, 8, 5, tzinfo=UTC),
+    source="trades-training-center",
+    fields={"credential_id": "c-77", "credential_kind": "welding"},
+    recipient_id="acme",
+    grant_id=UUID(int=2),
+    sequence=31,
+)
+_LONG = re.compile(r"[\w-]{12,}")  # shorter ones are too common to recognise anybody by
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True)
@@ -64,17 +80,24 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiver() -> AsyncIterator[Receiver]:
-    made, app = Receiver(), web.Application()
-    app.router.add_route("*", "/{path:.*}", made.take)
+async def listening(handler: Handler) -> AsyncIterator[str]:
+    """A receiver that does as `handler` does: where it is."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
     try:
-        yield made
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def receiver() -> AsyncIterator[Receiver]:
+    made = Receiver()
+    async with listening(made.take) as made.url:
+        yield made
 
 
 @contextmanager
@@ -91,10 +114,15 @@ class ConnectorContract(ABC):
     """The cases that hold for every connector. Collected by pytest through its subclasses."""
 
     update: ClassVar[Disclosure] = UPDATE  # one that this connector sends
+    other: ClassVar[Disclosure] = OTHER  # one more, with nothing in common
 
     @abstractmethod
     def connect(self, url: str, http: ClientSession) -> Connector:
         """The connector under test, sending to `url`."""
+
+    @abstractmethod
+    def system(self) -> tuple[Handler, Callable[[], object]]:
+        """A receiver that does as systems of this kind do, and a look at what it keeps."""
 
     async def attempt(
         self,
@@ -177,16 +205,51 @@ class ConnectorContract(ABC):
                     await _raises(DestinationDown, self.connect(url, http).deliver(self.update))
             assert not made.requests
 
+    async def test_delivered_twice_is_kept_once(self) -> None:
+        """A crash repeats a message after it was taken: the receiver can tell, and has it once."""
+        handler, kept = self.system()
+        async with listening(handler) as url, self.session() as http:
+            with permitted():
+                await self.connect(url, http).deliver(self.update)
+                once = copy.deepcopy(kept())
+                await self.connect(url, http).deliver(self.update)
+        assert once
+        assert kept() == once
+
     async def test_nothing_that_two_receivers_share_is_added(self) -> None:
-        """What the hub adds to the fields is different for another recipient."""
-        one: list[bytes] = []
-        two: list[bytes] = []
-        for bodies, name in ((one, "a"), (two, "b")):
-            own = replace(self.update, message_id=f"msg_{name}", subject=f"w-{name}")
-            _, made = await self.attempt(200, update=own)
-            bodies += [request.body + str(request.headers).encode() for request in made.requests]
-        assert str(self.update.grant_id).encode() not in b"".join(one + two)
-        assert b"traceparent" not in b"".join(one + two)
+        """What the hub adds to the fields is different for another recipient.
+
+        What an update about something else has, too, says nothing about anybody.
+        """
+        one, two = await self._sent_to(1, self.update), await self._sent_to(2, self.update)
+        static = await self._sent_to(3, self.other)
+        assert str(self.update.grant_id) not in one + two
+        assert "traceparent" not in one + two
+        shared = _tokens(one) & _tokens(two)
+        assert shared - _tokens(static) - _tokens(_own_values(self.update)) == set()
+
+    async def _sent_to(self, number: int, update: Disclosure) -> str:
+        """All that a recipient's system is sent of an update, under ids of this recipient alone."""
+        own = replace(
+            update,
+            message_id=f"msg_to_recipient_{number}",
+            subject=f"w-to-recipient-{number}",
+            sequence=number,
+        )
+        _, made = await self.attempt(200, update=own)
+        assert made.requests
+        parts = [f"{r.method} {r.path} {r.headers} {r.body.decode()}" for r in made.requests]
+        return "\n".join(parts)
+
+
+def _tokens(text: str) -> set[str]:
+    return set(_LONG.findall(text))
+
+
+def _own_values(update: Disclosure) -> str:
+    """What the event itself says: whoever may see it sees this."""
+    values = (update.event_type, update.source, update.occurred_at.isoformat())
+    return " ".join(map(str, (*values, *update.fields, *update.fields.values())))
 
 
 async def _raises(kind: type[Exception], delivery: object) -> None:

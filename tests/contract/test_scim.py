@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +23,7 @@ from scim2_server.utils import (
 
 from connectors.base import Connector, DestinationDown, Receipt, UpdateRejected
 from connectors.scim import ScimConfig, ScimConnector
-from connectors.testing import UPDATE, ConnectorContract, permitted
+from connectors.testing import OTHER, UPDATE, ConnectorContract, Handler, listening, permitted
 from schemas.catalog import event_types
 from services.common.consent import Disclosure
 
@@ -38,6 +37,7 @@ def disclosure(name: str, **fields: object) -> Disclosure:
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 JOB = {"employment_id": "j-1", "employer_id": "acme"}
+ELSEWHERE = {"employment_id": "job-of-somebody-else", "employer_id": "acme"}
 HIRED = disclosure("EmploymentStarted", **JOB, occupation="51-4121.00")
 PROMOTED = disclosure("Promoted", **JOB, occupation="51-1011.00", job_level=3)
 LEFT = disclosure("EmploymentEnded", **JOB, reason="QUIT")
@@ -92,27 +92,17 @@ class HrSystem:
         return [method for method in self.methods if method != "GET"]
 
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
-
-
-@asynccontextmanager
-async def listening(handler: Handler) -> AsyncIterator[str]:
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handler)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    finally:
-        await runner.cleanup()
-
-
 class TestScim(ConnectorContract):
     update = HIRED
+    other = replace(OTHER, event_type="EmploymentStarted", fields=ELSEWHERE)
 
     def connect(self, url: str, http: ClientSession) -> Connector:
         return ScimConnector(ScimConfig(url=f"{url}scim/v2", token=TOKEN), SECRET, http)
+
+    def system(self) -> tuple[Handler, Callable[[], object]]:
+        """Its users, and what was written: an employer sees each write in its own history."""
+        hr = HrSystem()
+        return hr, lambda: (hr.users, hr.writes)
 
     async def tell(self, handler: Handler, update: Disclosure = HIRED) -> Receipt:
         """One update to a receiver that does as `handler` does."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, web
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from connectors import load
 from connectors.answers import retry_after_s
 from connectors.base import Connector, DestinationDown, UpdateRejected
-from connectors.testing import UPDATE, ConnectorContract, permitted, receiver
+from connectors.testing import UPDATE, ConnectorContract, Handler, permitted, receiver
 from connectors.webhook import WebhookConfig, WebhookConnector, new_secret, show_secret
 
 SECRET = new_secret()
@@ -23,6 +24,19 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 class TestWebhook(ConnectorContract):
     def connect(self, url: str, http: ClientSession) -> Connector:
         return WebhookConnector(WebhookConfig(url=url), SECRET, http)
+
+    def system(self) -> tuple[Handler, Callable[[], object]]:
+        """As the standard has it: a signed message is known by its id. The same id with something
+        else in it would be a second message."""
+        kept: set[tuple[str, bytes]] = set()
+
+        async def take(request: web.Request) -> web.Response:
+            body = await request.read()
+            Webhook(show_secret(SECRET)).verify(body, dict(request.headers))
+            kept.add((request.headers["webhook-id"], body))
+            return web.Response(status=204)
+
+        return take, lambda: kept
 
     async def test_an_independent_library_verifies_the_signature(self) -> None:
         _, made = await self.attempt(200)
