@@ -27,6 +27,7 @@ from services.ingest.writer import Writer
 
 log = get_logger("openedx")
 
+_FIRST_WAIT_S = 0.5
 _TAKEN = {Status.ACCEPTED, Status.DUPLICATE}
 REJECT = """
 INSERT INTO ingest_work.source_reject (source, topic, partition, log_offset, reason)
@@ -52,18 +53,19 @@ class OpenEdxSource:
         self._pool = pool
         self._principal = Principal(Role.PROVIDER, own.provider_id, "openedx")
         self._registry = Registry(own.registry_url, own.registry_timeout)
+        self._wait_s = _FIRST_WAIT_S  # doubles with each failure until something is taken
 
     async def run(self) -> None:
         """For ever. Cancel to stop; what was not committed is read again."""
-        wait_s = 0.5
         try:
             while True:
                 try:
                     await self._read()
                 except (RetryableError, KafkaError, *AWAY) as error:
-                    log.warning("trying again", why=str(error) or repr(error), wait_s=wait_s)
+                    why, wait_s = str(error) or repr(error), self._wait_s
+                    log.warning("trying again", why=why, wait_s=wait_s)
                     await asyncio.sleep(wait_s)
-                    wait_s = min(2 * wait_s, self._own.longest_wait.total_seconds())
+                    self._wait_s = min(2 * wait_s, self._own.longest_wait.total_seconds())
         finally:
             await self._registry.close()
 
@@ -82,6 +84,7 @@ class OpenEdxSource:
                 for partition, records in batches.items():
                     await self._take(records)
                     await consumer.commit({partition: records[-1].offset + 1})
+                    self._wait_s = _FIRST_WAIT_S
         finally:
             await consumer.stop()
 
