@@ -12,14 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import pytest
+
+from tests.needs import absent
 
 APICURIO = ("io.apicurio", "apicurio-registry-app", "3.3.3")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "throughline-tests"
 
 
 def home() -> Path:
-    """The unpacked registry, fetched once and kept. Skips the test when it cannot be had."""
+    """The unpacked registry, fetched once and kept. Without it the test is skipped, or fails: see needs."""
     group, artifact, version = APICURIO
     folder = CACHE / f"{artifact}-{version}"
     if not (folder / "quarkus-run.jar").exists():
@@ -29,7 +30,7 @@ def home() -> Path:
         try:
             archive = found.artifact(classifier="all", packaging="tar.gz").resolve()
         except Exception as error:  # noqa: BLE001 - whatever the network leads to
-            pytest.skip(f"Apicurio cannot be had: {error}")
+            absent(f"Apicurio cannot be had: {error}")
         folder.mkdir(parents=True, exist_ok=True)
         with tarfile.open(archive) as packed:
             packed.extractall(folder, filter="data")

@@ -107,8 +107,12 @@ def _with_database(url: str, name: str) -> str:
 
 
 # How long an example takes says how busy the machine is, and nothing of what is tested.
+# Not on top of what Hypothesis takes where `CI` is set: the same examples in every run.
 hypothesis.settings.register_profile(
-    "hub", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "hub",
+    hypothesis.settings.get_profile("default"),
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("hub")
 

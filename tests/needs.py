@@ -12,4 +12,4 @@ def absent(reason: str) -> NoReturn:
     """Skip the test, loudly; where `CI` is set it fails, for there everything can be had."""
     if os.environ.get("CI"):
         pytest.fail(reason, pytrace=False)
-    pytest.skip(reason.upper())
+    pytest.skip(f"LEFT OUT: {reason}")
