@@ -8,9 +8,13 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from services.cli.hub import existing_topics
 from services.common.settings import Settings
+
+if TYPE_CHECKING:
+    from asyncpg import Record
 
 _LEAST_DISK_BYTES = 2_000_000_000
 _LEAST_PYTHON = (3, 11)
@@ -21,7 +25,19 @@ _MOVES = """
 SELECT count(*) AS open, coalesce(extract(epoch FROM now() - min(asked_at)), 0)::float8 AS oldest_s
 FROM consent.identity_move WHERE ended_at IS NULL
 """
-_POSITIONS = "SELECT topic, partition, next_offset FROM read.stream_position"
+# What came in and was not taken: how much, since when, and why the first was not.
+_OPENEDX = """
+SELECT count(*) AS found, min(rejected_at) AS oldest, (
+    SELECT reason FROM ingest_work.source_reject ORDER BY rejected_at LIMIT 1) AS first
+FROM ingest_work.source_reject
+"""
+_SCIM = """
+SELECT count(*) AS found, min(written_at) AS oldest, (
+    SELECT refused FROM vault.scim_event WHERE refused IS NOT NULL
+    ORDER BY written_at, number LIMIT 1) AS first
+FROM vault.scim_event WHERE refused IS NOT NULL
+"""
+_REASON_LENGTH = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +69,8 @@ async def examine(settings: Settings, data: Path, port: int) -> list[Finding]:
         await _asked("vault", lambda: vault(settings)),
         await _asked("projections", lambda: projections(settings)),
         await _asked("identity", lambda: identity(settings)),
+        await _asked("Open edX", lambda: openedx(settings)),
+        await _asked("SCIM in", lambda: scim_in(settings)),
         *await provider_topics(settings),
     ]
 
@@ -209,20 +227,49 @@ async def provider_topics(settings: Settings) -> list[Finding]:
 
 async def identity(settings: Settings) -> Finding:
     """Records that are being joined or parted, and for how long."""
-    import asyncpg
-
-    connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=_ASK_S)
-    try:
-        row = await connection.fetchrow(_MOVES)
-    except asyncpg.UndefinedTableError:
+    row = await _row(settings, _MOVES)
+    if row is None:
         return Finding("identity", False, "its tables are missing", "Run `throughline init`.")
-    finally:
-        await connection.close()
-    assert row is not None
     ok = row["oldest_s"] < _MOVE_IS_LONG_S
     found = f"{row['open']:,} joinings and partings under way"
     fix = "Does `throughline serve consent` run, and does the read model keep up?"
     return Finding("identity", ok, found, None if ok else fix)
+
+
+async def openedx(settings: Settings) -> Finding:
+    """Records of Open edX's topics that were not taken."""
+    fix = "Have them sent again once that is put right, then delete the rows of"
+    return await _not_taken(settings, "Open edX", _OPENEDX, f"{fix} ingest_work.source_reject.")
+
+
+async def scim_in(settings: Settings) -> Finding:
+    """Changes of employers' users whose events were refused."""
+    fix = "Once that is put right, set `refused` to NULL in vault.scim_event: they are told again."
+    return await _not_taken(settings, "SCIM in", _SCIM, fix)
+
+
+async def _not_taken(settings: Settings, name: str, sql: str, fix: str) -> Finding:
+    row = await _row(settings, sql)
+    if row is None:
+        return Finding(name, False, "its tables are missing", "Run `throughline init`.")
+    if not row["found"]:
+        return Finding(name, True, "nothing was refused")
+    since, why = f"{row['oldest']:%Y-%m-%d %H:%M} UTC", row["first"][:_REASON_LENGTH]
+    found = f"{row['found']:,} refused, the oldest on {since}: {why}"
+    return Finding(name, False, found, fix)
+
+
+async def _row(settings: Settings, sql: str) -> Record | None:
+    """The one row that the statement answers; None when its table is missing."""
+    import asyncpg
+
+    connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=_ASK_S)
+    try:
+        return await connection.fetchrow(sql)
+    except asyncpg.UndefinedTableError:
+        return None
+    finally:
+        await connection.close()
 
 
 async def _end_offsets(settings: Settings, topic: str) -> dict[int, int]:
