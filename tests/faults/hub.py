@@ -81,6 +81,11 @@ class FaultyHub:
             log = self._folder / f"{name}.log"
             self.processes[name] = HubProcess(*command, environment=env, log=log)
 
+    @property
+    def targets(self) -> list[str]:
+        """All that can be killed."""
+        return [*self.processes, *self.servers]
+
     async def ready(self) -> bool:
         try:
             async with httpx.AsyncClient(timeout=5) as http:
