@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
@@ -23,6 +23,7 @@ PARTITIONS = 2
 _IDS = [bytes([n]) * 16 for n in range(10, 20)]
 _SOURCES = ["acme", "acme", "river-college", HUB]
 _NEVER = b"z" * 16
+_IDENTITY = "identity"  # who says of the hub's own moves what left and came back
 # What stays when a story moved, and what an erasure leaves.
 TOLD_OF_ERASURE = {
     *("ErasureRequested", "ErasureDecided", "ErasureKeysDestroyed", "ErasureStorePurged"),
@@ -38,11 +39,13 @@ def partition_of(event: Event) -> int:
     return int(event[1]["worker_id"][0]) % PARTITIONS
 
 
-# Any type of event about a person, so that each table is fed.
+# Any type of event about a person, so that each table is fed. What says more of a story than its
+# own fields comes by itself: with values at random a story would be split into its own id.
 _ANY = [
     (name, fields_of(kind))
     for name, kind in event_types().items()
-    if "worker_id" in kind.fields and name not in ("ErasureKeysDestroyed", "WorkersMerged")
+    if "worker_id" in kind.fields
+    and name not in ("ErasureKeysDestroyed", "WorkersMerged", "WorkersSplit")
 ]
 
 
@@ -59,6 +62,12 @@ def lives(draw: st.DrawFn) -> list[Event]:
             found += _put_right_twice(person)
     if draw(st.integers(0, 3)) == 0:
         found += _merge(found, *draw(st.permutations(PEOPLE))[:2])
+    if draw(st.integers(0, 2)) == 0:
+        source, minutes = draw(st.sampled_from(_SOURCES[1:3])), draw(st.integers(2, 60))
+        ends = draw(st.permutations(PEOPLE))[:2]
+        found += _split(found, *ends, source, NOON + timedelta(minutes=minutes))
+        if draw(st.booleans()):
+            found += _back(found, *ends, NOON + timedelta(minutes=minutes + 2))
     return draw(st.permutations(found))
 
 
@@ -131,18 +140,71 @@ def _put_right_twice(person: bytes) -> Iterator[Event]:
 
 
 def _merge(found: Sequence[Event], old: bytes, new: bytes) -> Iterator[Event]:
-    """The old story once more under the new id, what both say of it, and some of it parted again."""
-    taken = {fields["event_id"] for _, fields in found if fields["worker_id"] == new}
-    for name, fields in found:
-        if fields["worker_id"] == old and name not in STAYS and fields["event_id"] not in taken:
-            yield name, {**fields, "worker_id": new}
-    for person in (old, new):
-        about = {"worker_id": person, "event_id": b"m" * 16, "source": HUB, "merge_id": b"m" * 16}
-        yield make("WorkersMerged", **about, from_worker_id=old, into_worker_id=new)
+    """The old story once more under the new id, what both say of it, and some of it void for a
+    while."""
+    yield from _once_more(found, _going(found, old), new)
+    yield from _said("WorkersMerged", b"m" * 16, old, new, NOON)
     parted = {"worker_id": new, "source": HUB, "voided_event_id": _IDS[0]}
     yield make("RecordVoided", **parted, event_id=b"p" * 16)
     back = {**parted, "voided_event_id": b"p" * 16, "recorded_at": NOON + timedelta(hours=1)}
     yield make("RecordVoided", **back, event_id=b"q" * 16)
+
+
+def _split(
+    found: Sequence[Event], old: bytes, new: bytes, source: str, at: datetime
+) -> Iterator[Event]:
+    """What a source wrote of one person was another's: it is told of that one, and void here."""
+    leaving = [event for event in _going(found, old) if event[1]["source"] == source]
+    yield from _once_more(found, leaving, new)
+    for _, fields in leaving:
+        void = {"event_id": _of(b"l", fields["event_id"]), "voided_event_id": fields["event_id"]}
+        yield _own_void(old, at, reason="WRONG_PERSON", **void)
+    yield from _said("WorkersSplit", b"s" * 16, old, new, at)
+
+
+def _back(found: Sequence[Event], old: bytes, new: bytes, at: datetime) -> Iterator[Event]:
+    """The two are one after all: what left is this person's again."""
+    yield from _once_more(found, _going(found, new), old)
+    said = {f["event_id"] for _, f in found if f["worker_id"] == old}
+    for void_id in sorted(event_id for event_id in said if event_id[:1] == b"l"):
+        void = {"event_id": _of(b"r", void_id), "voided_event_id": void_id}
+        yield _own_void(old, at, reason="MISTAKE", **void)
+    yield from _said("WorkersMerged", b"n" * 16, new, old, at)
+
+
+def _going(found: Sequence[Event], person: bytes) -> list[Event]:
+    """What goes along when a story does: not what the hub itself said of its moves."""
+    mine = [event for event in found if event[1]["worker_id"] == person]
+    return [(n, f) for n, f in mine if n not in STAYS and f.get("actor_id") != _IDENTITY]
+
+
+def _once_more(found: Sequence[Event], going: Sequence[Event], new: bytes) -> Iterator[Event]:
+    """Events under another id; what is there already is left out."""
+    taken = {fields["event_id"] for _, fields in found if fields["worker_id"] == new}
+    for name, fields in going:
+        if fields["event_id"] not in taken:
+            yield name, {**fields, "worker_id": new}
+
+
+def _said(name: str, event_id: bytes, old: bytes, new: bytes, at: datetime) -> Iterator[Event]:
+    """What is said of a move under both ids."""
+    ends = {"from_worker_id": old, "into_worker_id": new}
+    which = {"merge_id" if name == "WorkersMerged" else "split_id": event_id}
+    times = {"recorded_at": at, "occurred_at": at}
+    for person in (old, new):
+        about = {"worker_id": person, "event_id": event_id, "source": HUB, **times}
+        yield make(name, **about, **ends, **which)
+
+
+def _own_void(person: bytes, at: datetime, **own: Any) -> Event:
+    author = {"source": HUB, "actor_role": "SYSTEM", "actor_id": _IDENTITY}
+    times = {"recorded_at": at, "occurred_at": at}
+    return make("RecordVoided", worker_id=person, **author, **times, **own)
+
+
+def _of(kind: bytes, event_id: bytes) -> bytes:
+    """The id of what is said of an event: always the same."""
+    return kind + event_id[1:]
 
 
 # -- what counts ---------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from services.projections.store import ReadModelStore, open_store
 from tests.conftest import _with_database
 from tests.integration.test_projections_store import _execute
 from tests.life_kit import PEOPLE, lives, outcome, partition_of
-from tests.projection_kit import NOON, Event, make, plain, record, reference, topic_of
+from tests.projection_kit import NOON, Event, Tables, make, plain, record, reference, topic_of
 
 LIVE, AGAIN = "read", "again"
 STORY_TABLES = {layout.table for layout in layouts()}
@@ -104,17 +104,24 @@ def as_reference(events: Events | None) -> dict[str, Any]:
 
 
 def known_by(data: Sequence[Event], person: bytes, at: datetime) -> list[Event]:
-    """What was on the log of one person by then. A merge writes a story again under the instants
-    that it had: under the new id these count as told with the merge."""
+    """What was on the log of one person by then. A merge or split writes a story again under the
+    instants that it had: under the new id these count as told with the move. What had left in a
+    split before, and came back, had been there all the time."""
     mine = [event for event in data if event[1]["worker_id"] == person]
     arrived = {
         there["event_id"]
-        for name, merge in mine
-        if name == "WorkersMerged" and merge["recorded_at"] > at
+        for name, move in mine
+        if name in ("WorkersMerged", "WorkersSplit") and move["recorded_at"] > at
         for _, there in data
-        if merge["into_worker_id"] == person != merge["from_worker_id"] == there["worker_id"]
+        if move["into_worker_id"] == person != move["from_worker_id"] == there["worker_id"]
     }
-    return [e for e in mine if e[1]["recorded_at"] <= at and e[1]["event_id"] not in arrived]
+    had_left = {
+        told.get("voided_event_id", told.get("corrected_event_id"))
+        for name, told in mine
+        if name in ("RecordVoided", "RecordCorrected") and told["reason"] == "WRONG_PERSON"
+    }
+    absent = arrived - had_left
+    return [e for e in mine if e[1]["recorded_at"] <= at and e[1]["event_id"] not in absent]
 
 
 def once(data: Sequence[Event]) -> list[Event]:
@@ -130,17 +137,22 @@ async def check(bench: Bench, data: list[Event], known_at: datetime, as_of: date
     data = once(data)
     await bench.fill(LIVE, data)
     await bench.fill(AGAIN, [e for p in PEOPLE for e in known_by(data, p, known_at)])
-    kept = outcome(data).kept
     for person in PEOPLE:
         told = await bench.history(person)
         assert folded(told.at(NOW)) == await bench.rows(LIVE, person)
-        happened = [e for e in kept if e[1]["worker_id"] == person and e[1]["occurred_at"] <= as_of]
-        wanted = reference(happened, PROJECTIONS)
-        then = as_reference(told.at(AsOf(as_of)))
-        assert then == {table: wanted[table] for table in STORY_TABLES}
+        assert as_reference(told.at(AsOf(as_of))) == happened(data, person, as_of)
         if has_erased([event for event in data if event[1]["worker_id"] == person]):
             continue
         assert folded(told.at(AsOf(None, known_at))) == await bench.rows(AGAIN, person)
+        both = as_reference(told.at(AsOf(as_of, known_at)))
+        assert both == happened(known_by(data, person, known_at), person, as_of)
+
+
+def happened(data: Sequence[Event], person: bytes, as_of: datetime) -> Tables:
+    """The reference's rows of what counts of these events and had happened by a moment."""
+    kept = [event for event in outcome(data).kept if event[1]["worker_id"] == person]
+    made = reference([e for e in kept if e[1]["occurred_at"] <= as_of], PROJECTIONS)
+    return {table: made[table] for table in STORY_TABLES}
 
 
 @pytest.fixture(scope="module")
