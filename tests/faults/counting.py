@@ -35,9 +35,15 @@ _LOOKED_AT = 300
 
 @dataclass
 class Count:
-    """Zero is the only good number, but for `events` (different ones on the log)."""
+    """What was on the log, and what was done with it: from `lost` on, zero is the only good number
+    but for `table_rows`.
+    """
 
-    events: int = 0
+    events: int = 0  # different ones
+    moved: int = 0
+    parted: int = 0
+    late_voids: int = 0
+    early_voids: int = 0
     lost: int = 0  # on the log and not in the story where it counts
     doubled: int = 0  # more rows than events, or a row that should not count
     set_aside_wrongly: int = 0
@@ -147,6 +153,7 @@ async def _check_stories(
     wanted = Outcome([], {})
     for person in people.values():
         outcome_of(person.events, wanted)
+        _note_what_came(person, found)
     mine = "get_byte(uuid_send(worker_id), 0) % $1 = $2"
     stories = await pool.fetch(
         f"SELECT worker_id, event_id, topic, partition, log_offset FROM {schema}.story WHERE {mine}",
@@ -166,6 +173,19 @@ async def _check_stories(
     found.note("set aside wrongly", sorted(wrong)[:2])
     found.events += len(firsts)
     await _check_tables(pool, schema, people, wanted, found)
+
+
+def _note_what_came(person: _Person, found: Count) -> None:
+    for name, fields in person.events:
+        if name in ("WorkersMerged", "WorkersSplit"):
+            leaves = fields["from_worker_id"] == fields["worker_id"]
+            found.moved += leaves and name == "WorkersMerged"
+            found.parted += leaves and name == "WorkersSplit"
+        target = person.first.get(fields.get("voided_event_id", b""))
+        if target is not None and target[:2] == person.first[fields["event_id"]][:2]:
+            is_late = target < person.first[fields["event_id"]]
+            found.late_voids += is_late
+            found.early_voids += not is_late
 
 
 def _compare(rows: Counter[Id], wanted: set[Id], found: Count) -> None:

@@ -7,9 +7,9 @@ types of events come, and what takes others out comes more often.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache, partial
 from typing import Any
@@ -122,9 +122,11 @@ def _kind(
 
 @cache
 def _about_people() -> tuple[str, ...]:
-    """Every type about a person; an erasure comes by itself, or nobody would be left."""
+    """Every type about a person; an erasure comes by itself, or nobody would be left, and so does
+    a split, which is more than one event.
+    """
     names = [name for name, kind in event_types().items() if "worker_id" in kind.fields]
-    return tuple(name for name in names if name != "ErasureKeysDestroyed")
+    return tuple(name for name in names if name not in ("ErasureKeysDestroyed", "WorkersSplit"))
 
 
 @cache
@@ -146,30 +148,56 @@ def _directory(rng: random.Random) -> Event:
 
 
 def _merge(rng: random.Random, old: _Life, new: _Life) -> Iterator[Event]:
-    """The old story once more under the new id, what both say of it, and a part of it parted."""
-    merge_id = rng.randbytes(16)
-    for name, fields in old.events:
-        if name not in STAYS:
-            yield name, {**fields, "worker_id": new.person}
-    for life in (old, new):
-        own = {"worker_id": life.person, "event_id": merge_id, "source": HUB, "merge_id": merge_id}
-        ends = {"from_worker_id": old.person, "into_worker_id": new.person}
-        yield "WorkersMerged", {**_fields(rng, "WorkersMerged"), **own, **ends, "supersedes": None}
+    """The old story once more under the new id, and what both say of it; sometimes parted again."""
+    moved = list(_once_more(old.events, new.person))
+    yield from moved
+    yield from _said(rng, "WorkersMerged", old.person, new.person, NOON + timedelta(hours=1))
     if rng.random() < 0.5:
-        yield from _parted(rng, new.person, rng.choice(old.ids))
+        yield from _parted(rng, [*new.events, *moved], new.person)
 
 
-def _parted(rng: random.Random, person: bytes, target: bytes) -> Iterator[Event]:
-    """Something that the merge brought is void, and sometimes that was a mistake."""
-    own = {"worker_id": person, "source": HUB, "supersedes": None}
-    void_id = rng.randbytes(16)
-    times = {"recorded_at": NOON + timedelta(hours=1), "occurred_at": NOON}
-    void = {"event_id": void_id, "voided_event_id": target}
-    yield "RecordVoided", {**_fields(rng, "RecordVoided"), **own, **times, **void}
+def _parted(rng: random.Random, events: Sequence[Event], person: bytes) -> Iterator[Event]:
+    """What one source wrote was about somebody else: it is void here, and told of that one. And
+    sometimes that was a mistake, so the two become one again.
+    """
+    other, source, at = rng.randbytes(16), rng.choice(_SOURCES[:2]), NOON + timedelta(hours=2)
+    going = [(n, f) for n, f in events if n not in STAYS and f["source"] == source]
+    yield from _once_more(going, other)
+    voids = [_void(rng, person, f["event_id"], "WRONG_PERSON", at) for _, f in going]
+    yield from voids
+    yield from _said(rng, "WorkersSplit", person, other, at)
     if rng.random() < 0.5:
-        times["recorded_at"] = NOON + timedelta(hours=2)
-        undo = {"event_id": rng.randbytes(16), "voided_event_id": void_id}
-        yield "RecordVoided", {**_fields(rng, "RecordVoided"), **own, **times, **undo}
+        at += timedelta(hours=1)
+        for _, void in voids:
+            yield _void(rng, person, void["event_id"], "MISTAKE", at)
+        yield from _said(rng, "WorkersMerged", other, person, at)
+
+
+def _once_more(events: Iterable[Event], person: bytes) -> Iterator[Event]:
+    """What goes along when a story does, under another id."""
+    return ((n, {**fields, "worker_id": person}) for n, fields in events if n not in STAYS)
+
+
+def _said(rng: random.Random, name: str, old: bytes, new: bytes, at: datetime) -> Iterator[Event]:
+    """What is said of a move under both ids."""
+    move_id = rng.randbytes(16)
+    which = {"merge_id" if name == "WorkersMerged" else "split_id": move_id}
+    ends = {"from_worker_id": old, "into_worker_id": new}
+    for person in (old, new):
+        yield _by_the_hub(rng, name, person, move_id, at, **ends, **which)
+
+
+def _void(rng: random.Random, person: bytes, target: bytes, why: str, at: datetime) -> Event:
+    own = {"voided_event_id": target, "reason": why}
+    return _by_the_hub(rng, "RecordVoided", person, rng.randbytes(16), at, **own)
+
+
+def _by_the_hub(
+    rng: random.Random, name: str, person: bytes, event_id: bytes, at: datetime, **own: Any
+) -> Event:
+    about = {"worker_id": person, "event_id": event_id, "source": HUB, "supersedes": None}
+    times = {"recorded_at": at, "occurred_at": at}
+    return name, {**_fields(rng, name), **about, **times, **own}
 
 
 # -- values: few, so that keys meet and orders tie -------------------------------------------------

@@ -11,13 +11,14 @@ import asyncio
 import random
 import tempfile
 import time
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from services.common.postgres import AWAY, Pool, open_pool
 from services.common.settings import Settings
-from services.projections.comparing import compare
+from services.projections.comparing import Comparison, compare
 from services.projections.projections import PROJECTIONS
 from services.projections.reader import LogReader
 from services.projections.settings import ProjectionsSettings
@@ -92,7 +93,6 @@ async def _compared(settings: Settings, pool: Pool, records: int) -> dict[str, A
     verdict = await verify(settings, _LIVE, PROJECTIONS)
     await _from_scratch(settings, pool, records)
     comparison = await compare(pool, _LIVE, _SCRATCH)
-    differing = {one.table: len(one.differences) for one in comparison.tables if one.differences}
     return {
         **vars(counted),
         "verified": verdict.outcome,
@@ -101,8 +101,18 @@ async def _compared(settings: Settings, pool: Pool, records: int) -> dict[str, A
         "erased": verdict.count("erased"),
         "parked": verdict.count("parked"),
         "rows_compared": comparison.rows,
-        "not_as_from_scratch": differing,
+        "not_as_from_scratch": _differing(comparison),
     }
+
+
+def _differing(comparison: Comparison) -> dict[str, int]:
+    """Everything in which two sets of tables differ that have read all there is."""
+    found = Counter({one.table: len(one.differences) for one in comparison.tables})
+    found += Counter({f"columns of {one.table}": len(one.unlike) for one in comparison.tables})
+    # Nothing is under way any more.
+    found["rows under way"] = comparison.unsettled
+    found.update(f"no table {name}" for name in (*comparison.only_left, *comparison.only_right))
+    return dict(+found)
 
 
 async def _caught_up(pool: Pool, schema: str, records: int) -> int:

@@ -49,6 +49,10 @@ class ProjectionsReport(BaseModel):
     events: int  # different ones
     repeats: int
     erased: int
+    moved: int  # people whose story went on under another id
+    parted: int  # people from whom another one was split off
+    late_voids: int  # that came after what they take back
+    early_voids: int
     befell: dict[str, int]
     recovered_after_s: float
     table_rows: int  # looked at one by one

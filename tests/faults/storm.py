@@ -5,67 +5,81 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from tests.faults.cutting import Wire
 from tests.faults.projections_hub import LONGEST_WRITE_S, SESSION_S, ProjectionsHub
 
 _SLOW_S = 0.05
+_MOST_AT_ONCE = 6  # faults under way, or waiting for one before them
+# What no storm is without, however short: it begins with these, in random order.
+ALWAYS = (
+    *("worker killed", "worker frozen", "kafka cut off", "postgresql cut off"),
+    *("kafka killed", "kafka restarted", "postgresql killed", "postgresql restarted at once"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What befalls whom, what its details are drawn from, and when the next one is dealt."""
+
+    kind: str
+    target: str
+    rng: random.Random
+    pause_s: float
+
+
+def deal(rng: random.Random, workers: Sequence[str]) -> Iterator[Fault]:
+    """Faults without end. Each draws from a source of its own: they run side by side."""
+    whole = [*_OF_WORKERS, "worker killed", "worker frozen", *_OF_SERVERS]
+    rest = list(whole)
+    for kind in ALWAYS:
+        rest.remove(kind)
+    deck = [*rng.sample(ALWAYS, len(ALWAYS)), *rng.sample(rest, len(rest))]
+    while True:
+        for kind in deck:
+            target = _OF_SERVERS.get(kind) or rng.choice(workers)
+            yield Fault(kind, target, random.Random(rng.random()), rng.uniform(0.5, 3))
+        deck = rng.sample(whole, len(whole))
 
 
 class Storm:
-    """Draws faults by seed. A worker or a server has one at a time."""
+    """Faults by seed. A worker or a server has one at a time; the next one waits."""
 
     def __init__(self, hub: ProjectionsHub, rng: random.Random) -> None:
         self._hub = hub
         self._rng = rng
-        self._busy: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._deck: list[str] = []
+        self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._room = asyncio.Semaphore(_MOST_AT_ONCE)
 
     async def blow(self, is_over: Callable[[], bool]) -> None:
-        """Go on until told, then wait until every fault is over."""
+        """Go on until told, then wait until every fault is over. What goes wrong is raised."""
+        async with asyncio.TaskGroup() as faults:
+            for fault in deal(self._rng, sorted(self._hub.workers)):
+                await self._room.acquire()
+                if is_over():
+                    return
+                faults.create_task(self._in_turn(fault, is_over))
+                await asyncio.sleep(fault.pause_s)
+
+    async def _in_turn(self, fault: Fault, is_over: Callable[[], bool]) -> None:
         try:
-            while not is_over():
-                self._draw()
-                await asyncio.sleep(self._rng.uniform(0.5, 3))
-            await asyncio.gather(*self._tasks)
+            async with self._turns[fault.target]:
+                if not is_over():
+                    self._hub.befell[fault.kind] += 1
+                    await self._befall(fault)
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._room.release()
 
-    def _draw(self) -> None:
-        if not self._deck:
-            self._deck = [*_OF_WORKERS, "worker killed", "worker frozen", *_OF_SERVERS]
-            self._rng.shuffle(self._deck)
-        kind = self._deck.pop()
-        target = _OF_SERVERS.get(kind) or self._rng.choice(sorted(self._hub.workers))
-        if target in self._busy:
-            self._deck.insert(0, kind)
-            return
-        self._busy.add(target)
-        self._hub.befell[kind] += 1
-        task = asyncio.create_task(self._befall(kind, target))
-        self._tasks.add(task)
-        task.add_done_callback(self._forget)
+    async def _befall(self, fault: Fault) -> None:
+        if fault.kind in _OF_WORKERS:
+            await _OF_WORKERS[fault.kind](self._hub, fault.target, fault.rng)
+        else:
+            await self._restart(fault.kind, fault.rng.uniform(0, 3))
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        """A fault that went wrong stays, and is raised in the end."""
-        if not task.cancelled() and task.exception() is None:
-            self._tasks.discard(task)
-
-    async def _befall(self, kind: str, target: str) -> None:
-        try:
-            if kind in _OF_WORKERS:
-                await _OF_WORKERS[kind](self._hub, target, self._rng)
-            else:
-                await self._restart(kind)
-        finally:
-            self._busy.discard(target)
-
-    async def _restart(self, kind: str) -> None:
-        away_s = self._rng.uniform(0, 3)
+    async def _restart(self, kind: str, away_s: float) -> None:
         if kind == "kafka killed":
             await self._hub.restart_kafka(signal.SIGKILL, away_s)
         elif kind == "kafka restarted":

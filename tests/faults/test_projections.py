@@ -7,33 +7,73 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 
 import pytest
 
+from services.projections.comparing import Comparison, TableCompared
 from tests.faults import projections
 from tests.faults.cutting import Wire
 from tests.faults.lives import stream
 from tests.faults.load import Chains
+from tests.faults.projections import _differing
+from tests.faults.report import ProjectionsReport
+from tests.faults.storm import ALWAYS, deal
 
 _SECONDS = float(os.environ.get("PROJECTIONS_FAULTS_S") or (180 if os.environ.get("CI") else 45))
+_KINDS = 14
+
+
+def check(report: ProjectionsReport) -> None:
+    """Nothing is broken, and what could have been was there."""
+    print(report.model_dump_json(indent=2))
+    assert report.broken == {}
+    assert set(ALWAYS) <= report.befell.keys()
+    came = ("events", "repeats", "erased", "moved", "parted", "late_voids", "early_voids")
+    looked_at = ("table_rows", "rows_compared")
+    assert [name for name in (*came, *looked_at) if getattr(report, name) == 0] == []
 
 
 @pytest.mark.timeout(900)
 async def test_projections_survive_a_short_storm() -> None:
     report = await projections.run(seed=2, seconds=_SECONDS)
-    print(report.model_dump_json(indent=2))
-    assert report.broken == {}
+    check(report)
     assert report.records > 100 * _SECONDS
-    assert len(report.befell) >= 8
 
 
 @pytest.mark.faults_long
 async def test_projections_survive_three_million_events() -> None:
     report = await projections.run(seed=1, events=3_000_000)
-    print(report.model_dump_json(indent=2))
-    assert report.broken == {}
+    check(report)
+    assert report.records >= 3_000_000
+    assert len(report.befell) == _KINDS
+
+
+def test_a_seed_deals_the_same_faults_and_those_first_that_always_come() -> None:
+    def dealt(seed: int) -> list[tuple[str, str, float, float]]:
+        faults = islice(deal(random.Random(seed), ["W0", "W1", "W2"]), 60)
+        return [(f.kind, f.target, f.pause_s, f.rng.random()) for f in faults]
+
+    assert dealt(5) == dealt(5)
+    assert dealt(5) != dealt(6)
+    kinds = [kind for kind, *_ in dealt(5)]
+    assert set(kinds[: len(ALWAYS)]) == set(ALWAYS)
+    assert len(set(kinds)) == _KINDS
+
+
+def test_what_only_one_set_of_tables_has_or_was_not_compared_differs() -> None:
+    alike = TableCompared("wage", 3)
+    assert _differing(Comparison((alike,), (), ())) == {}
+    found = Comparison((replace(alike, unlike=("x",)),), ("a",), ("b",), unsettled=2)
+    assert _differing(found) == {
+        "columns of wage": 1,
+        "rows under way": 2,
+        "no table a": 1,
+        "no table b": 1,
+    }
 
 
 def test_a_seed_makes_the_same_lives() -> None:
