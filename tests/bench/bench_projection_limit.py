@@ -48,8 +48,10 @@ async def _compare(settings: Settings, world: World) -> list[Figure]:
     ours: list[float] = []
     for _ in range(ROUNDS):
         bare.append(await _bare(settings, world, buffers))
+        written = await _rows(settings)
         ours.append((await project(settings, world.events)).rate())
         await check(settings, world)
+        _check_alike(written, await _rows(settings), world)
     limit, rate = statistics.median(bare), statistics.median(ours)
     scale = {"events": world.events, "workers": world.workers, "rounds": ROUNDS}
     return [
@@ -65,6 +67,22 @@ async def _compare(settings: Settings, world: World) -> list[Figure]:
         ),
         Figure(name="postgresql.bare", value=limit, unit="events/s", scale=scale),
     ]
+
+
+async def _rows(settings: Settings) -> dict[str, int]:
+    """How many rows each table has, but for the logs."""
+    connection: Any = await asyncpg.connect(settings.database_url.get_secret_value())
+    tables = [layout.table for layout in _LAYOUTS]
+    found = {t: await connection.fetchval(f"SELECT count(*) FROM read.{t}") for t in tables}
+    await connection.close()
+    return found
+
+
+def _check_alike(bare: dict[str, int], ours: dict[str, int], world: World) -> None:
+    """The same rows but for those of what is void, which the bare writer leaves in its place."""
+    for table, rows in bare.items():
+        if not ours[table] <= rows <= ours[table] + world.voided:
+            raise AssertionError(f"{table}: {rows} rows bare, {ours[table]} of ours")
 
 
 class Rows(NamedTuple):

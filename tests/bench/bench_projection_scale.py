@@ -46,15 +46,18 @@ async def _measure(settings: Settings, world: World) -> list[Figure]:
     courses: dict[int, list[Course]] = {
         batch: [] for batch in BATCHES if batch * _FEWEST <= world.events
     }
+    together: dict[int, list[float]] = {batch: [] for batch in courses}
     for _ in range(ROUNDS):
         for batch, found in courses.items():
             variables = {"PROJECTIONS_BATCH_EVENTS": str(batch)}
             found.append(await project(settings, world.events, variables=variables))
             await check(settings, world)
+            together[batch].append(world.events / await _commits(settings))
     scale = {"events": world.events, "workers": world.workers, "rounds": ROUNDS}
     sizes = await _sizes(settings, world, scale)
     return [
         *_by_batch(courses, scale),
+        *(_of_commit(batch, found, scale) for batch, found in together.items()),
         _by_table(courses[min(20_000, max(courses))], scale),
         *sizes,
     ]
@@ -73,6 +76,28 @@ def _by_batch(courses: dict[int, list[Course]], scale: dict[str, Any]) -> list[F
         )
         for small, large in pairwise(rates)
     ]
+
+
+async def _commits(settings: Settings) -> int:
+    """How many transactions wrote the story."""
+    connection: Any = await asyncpg.connect(settings.database_url.get_secret_value())
+    query = "SELECT count(DISTINCT xmin::text) FROM read.story"
+    found: int = await connection.fetchval(query, timeout=600)
+    await connection.close()
+    return found
+
+
+def _of_commit(batch: int, found: list[float], scale: dict[str, Any]) -> Figure:
+    """Whether batches were as large as they were asked to be, more or less."""
+    mean = min(found)
+    return Figure(
+        name=f"projection.batch_{batch}.size",
+        value=mean,
+        unit="events a commit",
+        aim=f">= {batch // 2:,}",
+        met=mean >= batch / 2,
+        scale=scale,
+    )
 
 
 def _by_table(courses: list[Course], scale: dict[str, Any]) -> Figure:

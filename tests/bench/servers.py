@@ -67,9 +67,14 @@ def with_database(url: str, name: str) -> str:
 
 
 async def measured(module: str, *arguments: str) -> float:
-    """Run a contestant in a process of its own; it prints its events per second last."""
+    """Run a contestant in a process of its own; it prints its events per second last.
+
+    Raises AssertionError when it fails, whatever it printed before.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", module, *arguments, stdout=asyncio.subprocess.PIPE
     )
     out, _ = await asyncio.wait_for(process.communicate(), _TIMEOUT_S)
+    if process.returncode != 0:
+        raise AssertionError(f"{module} ended with {process.returncode}")
     return float(out.split()[-1])
