@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 
 from services.common.postgres import Pool
 from services.common.settings import Settings
-from tests.integration.test_projections import publish, session
+from services.projections.reader import LogReader
+from tests.integration.test_projections import QUICK, publish, running, session
 from tests.processes import HubProcess, until
 
 _EACH = 200
@@ -33,9 +35,9 @@ class Group:
 
     def start(self, name: str, environment: dict[str, str]) -> None:
         env = {
+            "PROJECTIONS_SESSION_TIMEOUT": "PT6S",
             **environment,
             "PROJECTIONS_INSTANCE_ID": name,
-            "PROJECTIONS_SESSION_TIMEOUT": "PT6S",
         }
         log = self.folder / f"{name}.log"
         self.workers[name] = HubProcess("work", "projections", environment=env, log=log)
@@ -113,4 +115,38 @@ async def test_workers_come_go_and_freeze_under_load_and_nothing_is_lost(
         await loading
     await group.caught_up()
     assert group.workers["b"].running
+    assert await group.counts() == (group.sent, group.sent, 0)
+
+
+async def test_a_member_that_is_back_within_its_session_is_not_missed(
+    group: Group, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Members have names: the other one keeps what it has, and is never told of a change."""
+    assigned: list[int] = []
+    told = LogReader.on_partitions_assigned
+
+    def note(reader: LogReader, partitions: Collection[TopicPartition]) -> None:
+        told(reader, partitions)
+        assigned.append(len(partitions))
+
+    monkeypatch.setattr(LogReader, "on_partitions_assigned", note)
+    own = QUICK.model_copy(update={"instance_id": "a", "session_timeout": timedelta(seconds=60)})
+    environment = {**environment, "PROJECTIONS_SESSION_TIMEOUT": "PT60S"}
+    async with running(group.settings, own):
+        await group.send()
+        await group.caught_up()
+        group.start("b", environment)
+
+        async def shared() -> bool:
+            return assigned[-1] < assigned[0]
+
+        await until(shared)
+        await group.send()
+        await group.caught_up()
+        before = len(assigned)
+        group.workers["b"].kill()
+        await group.send()
+        group.start("b", environment)
+        await group.caught_up()  # by both: nobody else reads what b had
+        assert len(assigned) == before
     assert await group.counts() == (group.sent, group.sent, 0)
