@@ -77,7 +77,7 @@ def heads(t: Language) -> Sequence[str]:
     """What the columns after the first are called: what was read, and KINDS."""
     return (
         t.gettext("Read from the log"),
-        t.gettext("Kept"),
+        t.gettext("In the tables"),
         t.gettext("Repeats"),
         t.gettext("Set aside"),
         t.gettext("Erased"),

@@ -173,8 +173,18 @@ async def test_receivers_are_shown_as_they_are(hub: Hub, pool: Pool) -> None:
     cells = connections(await hub.http.get("/flow"))
 
     assert cells["bad"] == ["Needs help", "7", "119 minutes", "never", "1", "1", "in 89 seconds"]
-    assert cells["good"] == ["Well", "0", "none", "5 minutes ago", "0", "0", "none"]
+    assert cells["good"] == [
+        "Well",
+        "0",
+        "nothing waits",
+        "5 minutes ago",
+        "0",
+        "0",
+        "none planned",
+    ]
     assert cells["off"][0] == "Paused"
+    spanish = connections(await hub.http.get("/flow?lang=es"))
+    assert (spanish["good"][2], spanish["good"][-1]) == ("nada espera", "ninguno previsto")
 
 
 def connections(answer: httpx.Response) -> dict[str, list[str]]:

@@ -85,6 +85,20 @@ def test_the_state_of_a_promise(promise: dict[str, Any], word: str) -> None:
     assert promise_state(promise, EN, people.NOW).word == word
 
 
+@pytest.mark.parametrize(
+    ("promise", "word"),
+    [
+        ({}, "Abierta"),
+        ({"due_at": people.ago(1)}, "Tarde"),
+        ({"due_at": people.ago(1), "kept_at": people.ago(2)}, "Cumplida"),
+        ({"due_at": people.ago(3), "kept_at": people.ago(2)}, "Cumplida tarde"),
+        ({"declined_at": people.ago(3)}, "Usted dijo no"),
+    ],
+)
+def test_the_state_of_a_promise_in_spanish(promise: dict[str, Any], word: str) -> None:
+    assert promise_state(promise, ES, people.NOW).word == word
+
+
 def test_codes_become_names() -> None:
     assert skill("onet:2.B.1.e", EN) == "Teaching others"
     assert skill("onet:2.B.1.e", ES) == "Enseñar a otros"

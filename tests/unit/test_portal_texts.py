@@ -81,6 +81,12 @@ def test_no_spanish_text_is_empty_fuzzy_or_left_in_english() -> None:
         assert found[0] not in forms(text) or found[0] in same_in_both, text
 
 
+def test_spanish_has_one_word_for_the_log_and_another_for_a_record() -> None:
+    for text, found in spanish().items():
+        names_the_log = bool(re.search(r"\blog\b", forms(text)[0]))
+        assert all(("diario" in form) == names_the_log for form in found), text
+
+
 def test_a_translation_fills_the_same_places() -> None:
     for text, found in spanish().items():
         expected = set(PLACEHOLDER.findall(forms(text)[-1]))
