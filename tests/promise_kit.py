@@ -62,6 +62,11 @@ def accepted(at: float = 1) -> dict[str, Any]:
     return {"name": "PromiseAccepted", "at": at, "promise_id": "p-1"}
 
 
+def withdrawn(at: float, by: str = ACME, promise_id: str = "p-1") -> dict[str, Any]:
+    own = {"promise_id": promise_id, "employer_id": by, "reason": "POSITION_CLOSED"}
+    return {"name": "PromiseWithdrawn", "at": at, "source": by, **own}
+
+
 def finished(at: float, result: str = "PASSED", course: str = "c-101") -> dict[str, Any]:
     own = {"enrolment_id": f"e-{at}", "course_id": course, "provider_id": COLLEGE}
     return {

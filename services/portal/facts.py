@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 from services.common.codec import Decoded
@@ -33,10 +33,14 @@ NOT_ON_TIME_LINE = frozenset(
     }
 )
 
+# A promise whose days have passed is late, and waits on the pages, for so long. Then it was broken.
+LATE_FOR: Final = timedelta(days=90)
+OVER: Final = frozenset({"kept", "kept_late", "broken", "declined", "withdrawn"})
+
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A word at the side of a fact: `code` is one of checked, you, open, kept, late, broken."""
+    """A word beside a fact: `code` is one of checked, you, open, kept, late, broken, gone."""
 
     code: str
     word: str
@@ -80,18 +84,39 @@ def fact_of(event: Decoded, t: Language, known: Known) -> Fact:
 
 
 def promise_state(promise: Mapping[str, Any], t: Language, now: datetime) -> State:
-    """Kept, not kept, late or open, at `now`."""
-    due, kept = promise.get("due_at"), promise.get("kept_at")
-    if kept:
-        in_time = due is None or kept <= due
-        return State("kept", t.gettext("Kept") if in_time else t.gettext("Kept late"))
-    if promise.get("lapsed_at"):
-        return State("broken", t.gettext("Not kept"))
+    """How a promise stands at `now`, in a word."""
+    return {
+        "declined": State("you", t.gettext("You said no")),
+        "kept": State("kept", t.gettext("Kept")),
+        "kept_late": State("kept", t.gettext("Kept late")),
+        "withdrawn": State("gone", t.gettext("Taken back")),
+        "broken": State("broken", t.gettext("Not kept")),
+        "late": State("late", t.gettext("Late")),
+        "open": State("open", t.gettext("Open")),
+    }[promise_code(promise, now)]
+
+
+def promise_code(promise: Mapping[str, Any], now: datetime) -> str:
+    """How a row of `read.promise` stands at `now`: open, late, or one of `OVER`."""
+    due, kept, lapsed = (promise.get(name) for name in ("due_at", "kept_at", "lapsed_at"))
     if promise.get("declined_at"):
-        return State("you", t.gettext("You said no"))
-    if due and due < now:
-        return State("late", t.gettext("Late"))
-    return State("open", t.gettext("Open"))
+        return "declined"
+    if kept:
+        return "kept" if due is None or kept <= due else "kept_late"
+    if is_withdrawn(promise):
+        return "withdrawn"
+    last = due or lapsed
+    if last is None or last >= now:
+        return "open"
+    return "broken" if lapsed and now - last > LATE_FOR else "late"
+
+
+def is_withdrawn(promise: Mapping[str, Any]) -> bool:
+    """Whether whoever made it took it back, not later than its last day: as `read` has it."""
+    if promise.get("employer_id") not in (promise.get("withdrawn_by") or ()):
+        return False
+    due = promise.get("due_at")
+    return due is None or promise["withdrawn_at"] <= due
 
 
 def _state(event: Decoded, by_worker: bool, t: Language, known: Known) -> State | None:

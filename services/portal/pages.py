@@ -15,9 +15,9 @@ from services.common.clock import utc_now
 from services.common.codec import Decoded
 from services.common.errors import not_found, unavailable
 from services.portal.calls import consent_url
-from services.portal.facts import NOT_ON_TIME_LINE, Fact, fact_of
+from services.portal.facts import NOT_ON_TIME_LINE, Fact, fact_of, promise_code
 from services.portal.i18n import Language
-from services.portal.promised import PROMISES, is_new, is_over
+from services.portal.promised import PROMISES, is_new
 from services.portal.reading import Cursors
 from services.portal.requests import address as request_at
 from services.portal.sayings import Known
@@ -108,9 +108,9 @@ async def _waiting(
     store: ReadStore, worker_id: UUID, t: Language, now: datetime
 ) -> list[tuple[str, str]]:
     """What waits, with its address: late promises, requests to share, promises to answer."""
-    open_promises = [row for row in await store.promises(worker_id) if not is_over(row)]
-    late = [row for row in open_promises if row["due_at"] and row["due_at"] < now]
-    new = [row for row in open_promises if is_new(row)]
+    promises = await store.promises(worker_id)
+    late = [row for row in promises if promise_code(row, now) == "late"]
+    new = [row for row in promises if is_new(row, now)]
     asked = await store.open_requests(worker_id, now)
     names = await store.names(
         {row["employer_id"] for row in (*late, *new)} | {row["recipient_id"] for row in asked}
@@ -126,7 +126,7 @@ async def _waiting(
 
 
 def _late_promise(row: Any, name: str | None, t: Language, now: datetime) -> str:
-    days = max(1, (now - row["due_at"]).days)
+    days = max(1, (now - (row["due_at"] or row["lapsed_at"])).days)
     something = t.gettext("something")
     return t.ngettext(
         "%(name)s promised you %(what)s. It is %(num)s day late.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from uuid import UUID
 
 from services.common.postgres import Pool
@@ -10,20 +11,23 @@ from services.portal.store import Row
 
 # First what waits for an answer, then what is open by its day, then what is over, newest first.
 _PROMISES = """
-SELECT p.promise_id, p.employer_id, p.outcome, p.due_in_days, p.made_at, p.accepted_at,
-       p.declined_at, p.due_at, p.kept_at, p.lapsed_at, p.criteria,
-       ARRAY(SELECT c.criterion FROM read.promise_criterion c
-             WHERE c.worker_id = p.worker_id AND c.promise_id = p.promise_id
-               AND c.met_at IS NOT NULL
-               AND (c.unmet_at IS NULL OR c.met_at > c.unmet_at)) AS met,
-       p.kept_at IS NOT NULL OR p.lapsed_at IS NOT NULL OR p.declined_at IS NOT NULL AS is_over
-FROM read.promise p
-WHERE p.worker_id = $1 AND p.made_at IS NOT NULL AND ($2::text IS NULL OR p.promise_id = $2)
-ORDER BY is_over,
-    CASE WHEN p.accepted_at IS NULL AND p.due_at IS NULL THEN 0 ELSE 1 END,
-    CASE WHEN kept_at IS NULL AND lapsed_at IS NULL AND declined_at IS NULL
-        THEN p.due_at END NULLS LAST,
-    p.made_at DESC, p.promise_id
+WITH mine AS (
+    SELECT p.promise_id, p.employer_id, p.outcome, p.due_in_days, p.made_at, p.accepted_at,
+           p.declined_at, p.due_at, p.kept_at, p.lapsed_at, p.withdrawn_at, p.withdrawn_by,
+           p.criteria,
+           ARRAY(SELECT c.criterion FROM read.promise_criterion c
+                 WHERE c.worker_id = p.worker_id AND c.promise_id = p.promise_id
+                   AND c.met_at IS NOT NULL
+                   AND (c.unmet_at IS NULL OR c.met_at > c.unmet_at)) AS met,
+           p.kept_at IS NOT NULL OR p.declined_at IS NOT NULL
+               OR p.lapsed_at IS NOT NULL AND coalesce(p.due_at, p.lapsed_at) < $5
+               OR p.employer_id = ANY (p.withdrawn_by)
+                   AND p.withdrawn_at <= coalesce(p.due_at, 'infinity') AS is_over
+    FROM read.promise p
+    WHERE p.worker_id = $1 AND p.made_at IS NOT NULL AND ($2::text IS NULL OR p.promise_id = $2))
+SELECT * FROM mine
+ORDER BY is_over, is_over OR accepted_at IS NOT NULL OR due_at IS NOT NULL,
+    CASE WHEN NOT is_over THEN due_at END NULLS LAST, made_at DESC, promise_id
 LIMIT $3 OFFSET $4
 """
 _PATHWAYS = """
@@ -39,12 +43,15 @@ class PromiseStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def promises(self, worker_id: UUID, limit: int, start: int = 0) -> list[Row]:
-        rows = await self._pool.fetch(_PROMISES, worker_id, None, limit, start)
+    async def promises(
+        self, worker_id: UUID, late_since: datetime, limit: int, start: int = 0
+    ) -> list[Row]:
+        """A page of them. One that lapsed is not over yet when its last day was since then."""
+        rows = await self._pool.fetch(_PROMISES, worker_id, None, limit, start, late_since)
         return [dict(row) for row in rows]
 
     async def promise(self, worker_id: UUID, promise_id: str) -> Row | None:
-        row = await self._pool.fetchrow(_PROMISES, worker_id, promise_id, 1, 0)
+        row = await self._pool.fetchrow(_PROMISES, worker_id, promise_id, 1, 0, None)
         return None if row is None else dict(row)
 
     async def pathway_titles(

@@ -14,7 +14,7 @@ from services.common.clock import utc_now
 from services.common.errors import Problem, not_found
 from services.portal import requests
 from services.portal.calls import is_read, promises_url, send
-from services.portal.facts import State, promise_state
+from services.portal.facts import LATE_FOR, OVER, State, is_withdrawn, promise_code, promise_state
 from services.portal.i18n import Language
 from services.portal.promise_store import PromiseStore
 from services.portal.steps import courses, step
@@ -37,31 +37,35 @@ class Promise:
     state: State
     steps: list[tuple[str, bool]]  # what to do, and whether it is done
     due: str | None
+    within: str | None  # before it is due: how many days they will have
     days: str | None
     kept: str | None
+    withdrawn: str | None
     waits_for_answer: bool
 
 
-def is_over(promise: Mapping[str, Any]) -> bool:
-    return any(promise[end] for end in ("kept_at", "lapsed_at", "declined_at"))
+def is_over(promise: Mapping[str, Any], now: datetime) -> bool:
+    return promise_code(promise, now) in OVER
 
 
-def is_new(promise: Mapping[str, Any]) -> bool:
+def is_new(promise: Mapping[str, Any], now: datetime) -> bool:
     """Whether the person has yet to say yes or no. One that fell due was a yes."""
-    return not is_over(promise) and not promise["accepted_at"] and not promise["due_at"]
+    is_open = promise_code(promise, now) == "open"
+    return is_open and not promise["accepted_at"] and not promise["due_at"]
 
 
 async def promises_page(visit: Visit) -> Response:
     """W3: was it kept?"""
     start = _start(visit)
     store = PromiseStore(visit.state.pool)
-    rows = await store.promises(visit.signed_in.worker_id, PROMISES_A_PAGE + 1, start)
+    t, now = visit.t, utc_now()
+    late_since = now - LATE_FOR
+    rows = await store.promises(visit.signed_in.worker_id, late_since, PROMISES_A_PAGE + 1, start)
     shown = rows[:PROMISES_A_PAGE]
     names, titles = await _known(visit.portal.store, shown)
-    t, now = visit.t, utc_now()
     return visit.render(
         "promises.html",
-        groups=_groups([(row, _promise(row, names, titles, t, now)) for row in shown], t),
+        groups=_groups([(row, _promise(row, names, titles, t, now)) for row in shown], t, now),
         answered=visit.request.query_params.get("answered"),
         older=start + PROMISES_A_PAGE if len(rows) > PROMISES_A_PAGE else None,
         is_first=start == 0,
@@ -84,12 +88,12 @@ async def _known(
 
 
 def _groups(
-    cards: Sequence[tuple[Row, Promise]], t: Language
+    cards: Sequence[tuple[Row, Promise]], t: Language, now: datetime
 ) -> list[tuple[str, str, list[Promise]]]:
     """Cards under a heading: what waits for an answer, what goes on, and what is over."""
     new = [card for _, card in cards if card.waits_for_answer]
-    over = [card for row, card in cards if is_over(row)]
-    going = [card for row, card in cards if not card.waits_for_answer and not is_over(row)]
+    over = [card for row, card in cards if is_over(row, now)]
+    going = [card for row, card in cards if not card.waits_for_answer and not is_over(row, now)]
     groups = [
         ("new", t.gettext("Do you want it?"), new),
         ("open", t.gettext("Open"), going),
@@ -109,10 +113,12 @@ def _promise(
         made=t.date(row["made_at"]),
         state=promise_state(row, t, now),
         steps=[(step(code, t, titles), _is_done(code, row)) for code in row["criteria"] or ()],
-        due=_due(row, t),
+        due=t.date(row["due_at"]) if row["due_at"] and not is_withdrawn(row) else None,
+        within=_within(row, t) if not row["due_at"] and not is_over(row, now) else None,
         days=_days(row, t, now),
         kept=t.date(row["kept_at"]) if row["kept_at"] else None,
-        waits_for_answer=is_new(row),
+        withdrawn=t.date(row["withdrawn_at"]) if is_withdrawn(row) else None,
+        waits_for_answer=is_new(row, now),
     )
 
 
@@ -121,14 +127,10 @@ def _is_done(code: str, row: Row) -> bool:
     return code in row["met"] or row["due_at"] is not None
 
 
-def _due(row: Row, t: Language) -> str | None:
-    if row["due_at"]:
-        return t.date(row["due_at"])
-    if is_over(row):
-        return None
+def _within(row: Row, t: Language) -> str:
     return t.ngettext(
-        "%(num)s day after you did your part",
-        "%(num)s days after you did your part",
+        "No later than %(num)s day after you do your part",
+        "No later than %(num)s days after you do your part",
         row["due_in_days"],
     )
 
@@ -136,7 +138,7 @@ def _due(row: Row, t: Language) -> str | None:
 def _days(row: Row, t: Language, now: datetime) -> str | None:
     """How many days are left, or how late it is."""
     due = row["due_at"]
-    if due is None or row["kept_at"] or row["declined_at"]:
+    if due is None or row["kept_at"] or row["declined_at"] or is_withdrawn(row):
         return None
     if due < now:
         days = max(1, (now - due) // timedelta(days=1))

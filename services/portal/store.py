@@ -67,8 +67,10 @@ FROM read.worker w WHERE w.worker_id = $1
 """
 _PROMISES = """
 SELECT promise_id, employer_id, outcome, due_in_days, made_at, accepted_at, due_at, kept_at,
-       lapsed_at, declined_at
-FROM read.promise WHERE worker_id = $1 AND ($2::text[] IS NULL OR promise_id = ANY($2))
+       lapsed_at, declined_at, withdrawn_at, withdrawn_by
+FROM read.promise WHERE worker_id = $1
+    AND CASE WHEN $2::text[] IS NULL THEN kept_at IS NULL AND declined_at IS NULL
+        ELSE promise_id = ANY ($2) END
 ORDER BY due_at NULLS LAST, promise_id LIMIT 100
 """
 _REQUESTS = """
@@ -270,6 +272,7 @@ class ReadStore:
         return None if row is None else dict(row)
 
     async def promises(self, worker_id: UUID, ids: Sequence[str] | None = None) -> list[Row]:
+        """These, or those that were neither kept nor turned down."""
         return await self._rows(_PROMISES, worker_id, ids)
 
     async def open_requests(self, worker_id: UUID, at: datetime) -> list[Row]:

@@ -24,6 +24,7 @@ SELECT p.worker_id, p.promise_id, p.outcome, p.criteria, p.due_at,
        coalesce(p.criteria_met_at, p.due_at) AS ready_at
 FROM read.promise p JOIN sharing USING (worker_id)
 WHERE p.employer_id = $1 AND p.due_at IS NOT NULL AND p.kept_at IS NULL AND p.declined_at IS NULL
+  AND NOT (p.employer_id = ANY (p.withdrawn_by) AND p.withdrawn_at <= p.due_at)
   AND (p.due_at < $4) = $5
   AND NOT EXISTS (
     SELECT FROM read.promise_criterion c

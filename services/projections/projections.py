@@ -230,7 +230,7 @@ class Promise(Projection):
     """One row per promise: made, accepted, due, and kept or lapsed.
 
     It is kept when `kept_at` is not after `due_at`, also when it had lapsed before that was known.
-    A withdrawal counts when `withdrawn_by` names the employer who made it.
+    A withdrawal counts when `withdrawn_by` names the employer who made it, and not after `due_at`.
     """
 
     key = Key("worker_id", "promise_id")
@@ -779,7 +779,8 @@ SELECT p.worker_id, p.promise_id, p.employer_id, p.pathway_id, p.pathway_version
        p.lapsed_at,
        CASE WHEN p.declined_at IS NOT NULL THEN 'DECLINED'
             WHEN p.kept_at > p.due_at THEN 'KEPT_LATE' WHEN p.kept_at IS NOT NULL THEN 'KEPT'
-            WHEN p.employer_id = ANY (p.withdrawn_by) THEN 'WITHDRAWN'
+            WHEN p.employer_id = ANY (p.withdrawn_by)
+                AND p.withdrawn_at <= coalesce(p.due_at, 'infinity') THEN 'WITHDRAWN'
             WHEN p.lapsed_at IS NOT NULL THEN 'LAPSED'
             WHEN p.due_at < now() THEN 'LATE' WHEN p.due_at IS NOT NULL THEN 'DUE'
             WHEN p.accepted_at IS NOT NULL THEN 'ACCEPTED' ELSE 'MADE' END AS state,

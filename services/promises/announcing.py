@@ -64,7 +64,10 @@ def announce(
     """The events that lead from what was said to how it stands.
 
     trigger: the event that came; None when only time has passed. now: when this is written down.
+    Of a promise that its employer took back nothing more is said.
     """
+    if now_stands.withdrawn is not None:
+        return Announcement((), said)
     holds = {statement.place: statement for statement in _statements(promise, now_stands)}
     events, after = [], dict(said)
     for place, before in said.items():

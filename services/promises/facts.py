@@ -15,7 +15,7 @@ from services.common.voids import Void
 from services.common.voids import in_force as voids_in_force
 from services.promises.moments import Moment
 
-_AGREEMENT = frozenset({"PromiseMade", "PromiseAccepted", "PromiseDeclined"})
+_AGREEMENT = frozenset({"PromiseMade", "PromiseAccepted", "PromiseDeclined", "PromiseWithdrawn"})
 _EVIDENCE = frozenset(
     {
         *("TrainingCompleted", "SkillAttested", "AssessmentTaken"),

@@ -28,12 +28,19 @@ class Time:
     let_in: set[datetime] = field(default_factory=set)
     until: datetime | None = None
     waits: set[datetime] = field(default_factory=set)
+    end: datetime | None = None  # what lies after it never passes, and is not waited for
 
     @classmethod
     def of(cls, let_in: Iterable[datetime], until: datetime | None = None) -> Time:
         return cls(set(let_in), until)
 
+    def up_to(self, end: datetime) -> Time:
+        """The same time, which stands still from `end` on."""
+        return Time(self.let_in, self.until, self.waits, end)
+
     def has_passed(self, instant: datetime) -> bool:
+        if self.end is not None and instant > self.end:
+            return False
         if instant not in self.let_in and (self.until is None or instant >= self.until):
             self.waits.add(instant)
             return False

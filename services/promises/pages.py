@@ -20,7 +20,15 @@ from services.promises.store import Place, Row
 # What the employer has said itself, which it may always see.
 _AUTHORED = ("promise_id", "employer_id", "pathway_id", "pathway_version", "title", "outcome")
 _AUTHORED_TOO = ("due_in_days", "made_at")
-_PROGRESS = ("state", "accepted_at", "declined_at", "due_at", "outcome_at", "lapsed_at")
+_PROGRESS = (
+    "state",
+    "accepted_at",
+    "declined_at",
+    "due_at",
+    "outcome_at",
+    "lapsed_at",
+    "withdrawn_at",
+)
 
 
 def pathway_answer(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -140,9 +140,11 @@ async def answer(
 
 
 async def _promised_by(service: Parts, worker_id: UUID, promise_id: str) -> str:
-    """Who made this promise to this worker. Raises Problem 404."""
+    """Who made this promise to this worker. Raises Problem 404, 409 when it was taken back."""
     found = await service.store.promises(worker_id=worker_id, promise_id=promise_id, limit=1)
     if found:
+        if found[0]["state"] == "withdrawn":
+            raise Problem(409, "withdrawn", "The employer took this promise back.")
         return str(found[0]["employer_id"])
     # It may not have been taken in yet.
     written = await service.store.written(f"promise:{promise_id}")

@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS promises.promise (
     due_in_days integer NOT NULL,
     criteria text[] NOT NULL,
     made_at timestamptz NOT NULL,
-    state text NOT NULL, -- made, declined, accepted, due, kept, lapsed, kept_late
+    state text NOT NULL, -- made, declined, withdrawn, accepted, due, kept, lapsed, kept_late
     accepted_at timestamptz,
     declined_at timestamptz,
     met_at timestamptz[] NOT NULL, -- one for each criterion
@@ -48,6 +48,14 @@ CREATE TABLE IF NOT EXISTS promises.promise (
     said jsonb NOT NULL,
     PRIMARY KEY (worker_id, promise_id)
 );
+-- Withdrawals were not read before this column was there: then the log is read again.
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'promises.promise'::regclass
+            AND attname = 'withdrawn_at') THEN
+        ALTER TABLE promises.promise ADD COLUMN withdrawn_at timestamptz;
+        UPDATE promises.position SET next_offset = 0;
+    END IF;
+END $$;
 CREATE INDEX IF NOT EXISTS promise_employer ON promises.promise (employer_id, made_at);
 CREATE INDEX IF NOT EXISTS promise_wakes ON promises.promise (partition, wake_at)
     WHERE wake_at IS NOT NULL;

@@ -7,7 +7,7 @@ promise too: whoever has finished the course already need not finish it again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -63,6 +63,7 @@ class Standing:
     due_at: datetime | None = None  # until when the promise can be kept
     outcome: Moment | None = None  # the first time that the outcome came
     lapsed_at: datetime | None = None
+    withdrawn: Moment | None = None  # only where that counts: it was neither kept nor late by then
 
     @property
     def kept(self) -> bool:
@@ -73,9 +74,11 @@ class Standing:
 
     @property
     def state(self) -> str:
-        """One of made, declined, accepted, due, kept, lapsed, kept_late."""
+        """One of made, declined, withdrawn, accepted, due, kept, lapsed, kept_late."""
         if self.declined is not None:
             return "declined"
+        if self.withdrawn is not None:
+            return "withdrawn"
         if self.accepted is None:
             return "made"
         if self.due is None:
@@ -101,6 +104,34 @@ def standing(promise: Promise, facts: Iterable[Fact], time: Time) -> Standing:
     known = in_force(facts)
     if not promise.criteria:
         return _as_told(promise, known)
+    withdrawn = _withdrawn(promise, known)
+    if withdrawn is not None:
+        so_far = [fact for fact in known if fact.occurred_at <= withdrawn.at]
+        then = _followed(promise, so_far, time.up_to(withdrawn.at))
+        if _can_be_withdrawn(then, withdrawn):
+            return replace(then, withdrawn=withdrawn)
+    return _followed(promise, known, time)
+
+
+def _withdrawn(promise: Promise, facts: Sequence[Fact]) -> Moment | None:
+    """When its own employer first took it back."""
+    backs = (
+        fact.moment
+        for fact in facts
+        if fact.name == "PromiseWithdrawn"
+        and fact.fields["promise_id"] == promise.promise_id
+        and fact.fields["employer_id"] == promise.employer_id
+    )
+    return min(backs, default=None)
+
+
+def _can_be_withdrawn(then: Standing, withdrawn: Moment) -> bool:
+    """Whether it was still open then: nobody takes back what is kept, or what is late already."""
+    is_late = then.due_at is not None and then.due_at < withdrawn.at
+    return then.outcome is None and not is_late
+
+
+def _followed(promise: Promise, known: Sequence[Fact], time: Time) -> Standing:
     answer = _answer(promise, known)
     if answer is None or answer.name == "PromiseDeclined":
         return Standing(
@@ -183,7 +214,7 @@ def _as_told(promise: Promise, facts: Sequence[Fact]) -> Standing:
     due, kept, lapsed = (told.get(f"Promise{word}") for word in ("Due", "Kept", "Lapsed"))
     answer = _answer(promise, facts)
     accepted = answer is not None and answer.name == "PromiseAccepted"
-    return Standing(
+    stands = Standing(
         accepted=answer.moment if answer is not None and accepted else None,
         declined=answer.moment if answer is not None and not accepted else None,
         due=due.moment if due is not None else None,
@@ -191,3 +222,7 @@ def _as_told(promise: Promise, facts: Sequence[Fact]) -> Standing:
         outcome=kept.moment if kept is not None else None,
         lapsed_at=lapsed.occurred_at if lapsed is not None else None,
     )
+    withdrawn = _withdrawn(promise, facts)
+    if withdrawn is not None and _can_be_withdrawn(stands, withdrawn):
+        return replace(stands, withdrawn=withdrawn)
+    return stands

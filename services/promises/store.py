@@ -60,7 +60,8 @@ SELECT worker_id FROM vault.source_record WHERE source = $1 AND record_index = $
 _PROMISES = """
 SELECT p.worker_id, p.promise_id, p.employer_id, p.pathway_id, p.pathway_version, w.title,
        p.outcome, p.due_in_days, p.criteria, p.made_at, p.state, p.accepted_at, p.declined_at,
-       p.met_at, p.due_at, p.outcome_at, p.lapsed_at, a.event_id AS answer_id, a.name AS answer
+       p.met_at, p.due_at, p.outcome_at, p.lapsed_at, p.withdrawn_at,
+       a.event_id AS answer_id, a.name AS answer
 FROM promises.promise p
 LEFT JOIN read.pathway w ON w.organization_id = p.employer_id AND w.pathway_id = p.pathway_id
     AND w.version = p.pathway_version

@@ -62,15 +62,17 @@ ON CONFLICT (event_id) DO NOTHING
 _WRITE = """
 INSERT INTO promises.promise AS p (worker_id, promise_id, partition, employer_id, pathway_id,
     pathway_version, outcome, due_in_days, criteria, made_at, state, accepted_at, declined_at,
-    met_at, due_at, outcome_at, lapsed_at, let_in, wake_at, said)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+    met_at, due_at, outcome_at, lapsed_at, withdrawn_at, let_in, wake_at, said)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+    $21)
 ON CONFLICT (worker_id, promise_id) DO UPDATE SET partition = excluded.partition,
     employer_id = excluded.employer_id, pathway_id = excluded.pathway_id,
     pathway_version = excluded.pathway_version, outcome = excluded.outcome,
     due_in_days = excluded.due_in_days, criteria = excluded.criteria, made_at = excluded.made_at,
     state = excluded.state, accepted_at = excluded.accepted_at,
     declined_at = excluded.declined_at, met_at = excluded.met_at, due_at = excluded.due_at,
-    outcome_at = excluded.outcome_at, lapsed_at = excluded.lapsed_at, let_in = excluded.let_in,
+    outcome_at = excluded.outcome_at, lapsed_at = excluded.lapsed_at,
+    withdrawn_at = excluded.withdrawn_at, let_in = excluded.let_in,
     wake_at = excluded.wake_at, said = excluded.said
 """
 _WAITING = """
@@ -218,6 +220,7 @@ def _row(item: Changed) -> tuple[object, ...]:
         stands.due_at,
         stands.outcome.at if stands.outcome else None,
         stands.lapsed_at,
+        stands.withdrawn.at if stands.withdrawn else None,
         sorted(followed.let_in),
         followed.wake_at,
         json.dumps(said),

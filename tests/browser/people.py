@@ -238,6 +238,36 @@ def rosa(worker_id: UUID) -> list[Event]:
     ]
 
 
+def ended_promises(worker_id: UUID) -> list[Event]:
+    """Promises that are late, kept, broken, and taken back: before they were due, and after."""
+
+    def of(key: str, made: float, *, due: float | None = None, **then: float) -> list[Event]:
+        system, own = Actor("SYSTEM", "throughline"), {"promise_id": key}
+        what = {"employer_id": "acme-foods", "pathway_id": "shift-lead", "pathway_version": 3}
+        what |= {"outcome": "INTERVIEW", "due_in_days": 30, "criteria": ["training:forklift"]}
+        found = [
+            about("PromiseMade", worker_id, ACME, ago(made), **own, **what),
+            about("PromiseAccepted", worker_id, WORKER, ago(made - 1), **own),
+        ]
+        if due is not None:
+            at = {"due_at": ago(due)}
+            found.append(about("PromiseDue", worker_id, system, ago(due + 30), **own, **at))
+        for name, days in then.items():
+            back = {"employer_id": "acme-foods", "reason": "POSITION_CLOSED"}
+            is_back = name == "PromiseWithdrawn"
+            actor, more = (ACME, back) if is_back else (system, {})
+            found.append(about(name, worker_id, actor, ago(days), **own, **more))
+        return found
+
+    return [
+        *of("late", 90, due=5, PromiseLapsed=5),
+        *of("broken", 300, due=200, PromiseLapsed=200),
+        *of("back", 60, PromiseWithdrawn=20),
+        *of("due-back", 70, due=-10, PromiseWithdrawn=10),
+        *of("kept", 400, due=330, PromiseKept=340),
+    ]
+
+
 def asked(worker_id: UUID) -> Event:
     return about(
         "AccessRequested",

@@ -273,12 +273,78 @@ def test_promises_tell_what_who_by_when_and_if_they_were_kept(rosa: Visitor) -> 
 
     new, late, kept = cards
     assert new.startswith(f"A better job Open Acme Foods Promised on {day(20)}")
-    assert "30 days after you did your part" in new
+    assert new.endswith(
+        "When they must do it No later than 30 days after you do your part"
+        " Yes, I want it A better job No, thank you A better job"
+    )
     assert late.startswith(f"More pay Late Acme Foods Promised on {day(120)}")
     assert re.search(rf"They must do it by {day(6)} [56] days late", late)
     assert kept.startswith(f"An interview Kept Acme Foods Promised on {day(420)}")
     assert kept.endswith(f"They did it on {day(400)}")
     assert page.locator("main h2").all_inner_texts() == ["Do you want it?", "Open", "Over"]
+
+
+@pytest.fixture
+def ended(cast: Cast) -> UUID:
+    """A person with promises that lapsed, lately and long ago, and some that were taken back."""
+
+    async def made() -> UUID:
+        log = cast.site.log
+        worker_id = await log.register("Omar", at=people.ago(900))
+        for event in people.ended_promises(worker_id):
+            await log.add(event)
+        await cast.site.read()
+        return worker_id
+
+    return cast.site.do(made())
+
+
+@pytest.mark.parametrize(
+    ("language", "groups", "states", "texts"),
+    [
+        (
+            "en",
+            ["Open", "Over"],
+            ["Late", "Taken back", "Taken back", "Not kept", "Kept"],
+            ("They must do it by", "days late", "They took it back on"),
+        ),
+        (
+            "es",
+            ["Abierta", "Pasadas"],
+            ["Tarde", "Retirada", "Retirada", "No cumplida", "Cumplida"],
+            ("Deben cumplir a más tardar el", "días tarde", "La retiraron el"),
+        ),
+    ],
+)
+def test_a_promise_that_lapsed_stays_late_and_one_taken_back_is_over(
+    visit: Visitor,
+    ended: UUID,
+    language: str,
+    groups: list[str],
+    states: list[str],
+    texts: tuple[str, ...],
+) -> None:
+    visit.sign_in(ended)
+    page = visit.open(f"/me/promises?lang={language}")
+
+    assert page.locator("main h2").all_inner_texts() == groups
+    assert page.locator(".promise .state").all_inner_texts() == states
+    late, back, *_ = page.locator(".promise").all_inner_texts()
+    assert texts[0] in late
+    assert re.search(rf"[45] {texts[1]}", late)
+    assert texts[2] in back
+    assert texts[0] not in back
+    assert page.locator(".promise button").count() == 0
+
+
+def test_what_lapsed_lately_waits_on_the_first_page(visit: Visitor, ended: UUID) -> None:
+    page = visit.sign_in(ended)
+
+    assert page.locator(".waiting li").count() == 1
+    assert re.search(
+        r"Acme Foods promised you an interview. It is [45] days late.",
+        page.inner_text(".waiting"),
+    )
 
 
 def test_who_has_no_promise_is_told_so(visit: Visitor) -> None:

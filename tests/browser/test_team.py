@@ -39,6 +39,12 @@ class Team:
         await self._add("Otis Stopped", 80, "training", "identity")
         await self._promised("Pia Lund", 9, 21, "promise", "identity")
         await self._promised("Quin Abbott", 70, -40, "promise", "identity")
+        await self._promised("Sven Moss", 9, 20, "promise", "identity")
+        back = {"promise_id": "q-Sve", "employer_id": "acme-foods", "reason": "POSITION_CLOSED"}
+        taken = people.about(
+            "PromiseWithdrawn", self.named["Sven Moss"], people.ACME, people.ago(1), **back
+        )
+        await self.cast.site.log.add(taken)
         await self._promised("Rhea Quiet", 60, -30, "training", "identity")
         await self.cast.site.read()
 

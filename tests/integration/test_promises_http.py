@@ -127,6 +127,25 @@ async def promised(region: Region) -> str:
     return str(made["promise_id"])
 
 
+async def test_a_promise_that_was_taken_back_is_over_for_both(region: Region) -> None:
+    promise_id = await promised(region)
+    await region.shares("promise")
+    own = {"promise_id": promise_id, "employer_id": ACME, "reason": "POSITION_CLOSED"}
+    position = await region.send("PromiseWithdrawn", NOW, ACME, **own)
+
+    for who in (region.worker, region.acme):
+        _, found = await region.get("/v1/promises", who, after=position)
+        (promise,) = found["promises"]
+        assert (promise["state"], promise["withdrawn_at"]) == (
+            "withdrawn",
+            NOW.isoformat().replace("+00:00", "Z"),
+        )
+    status, answer = await region.post(
+        f"/v1/promises/{promise_id}/answer", region.worker, answer="accept"
+    )
+    assert (status, answer["type"]) == (409, "/problems/withdrawn")
+
+
 async def test_a_pathway_has_versions_and_the_same_again_is_the_same(region: Region) -> None:
     first = await region.good("/v1/pathways", region.acme, **PATHWAY)
     again = await region.good("/v1/pathways", region.acme, **PATHWAY)

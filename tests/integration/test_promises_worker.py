@@ -19,6 +19,7 @@ from services.common.emit import HUB, publish
 from services.common.kafka import partition_for
 from services.common.postgres import Pool
 from services.common.settings import Settings
+from services.promises.__main__ import initialise
 from services.promises.following import Follower
 from services.promises.stream_store import StreamStore
 from tests.processes import HubProcess, until
@@ -32,6 +33,7 @@ from tests.promise_kit import (
     interviewed,
     made,
     scored,
+    withdrawn,
 )
 
 DONE = (scored(7, 0.8), attested(8, 2), finished(5), attested(6, 1))
@@ -214,6 +216,53 @@ async def test_read_again_from_nothing_it_says_nothing_twice(
 
     assert own(await log_reader()) == before
     assert len(before) == 6
+
+
+async def test_the_deadline_of_a_promise_that_was_taken_back_does_not_pass(
+    worker: Worker, pool: Pool, tell: Tell, log_reader: Callable[[], Awaitable[list[Decoded]]]
+) -> None:
+    ben = uuid4()
+    worker.start()
+    for of, by in ((ANA, "acme"), (ben, "other-co")):
+        await tell(made(), accepted(), *DONE, withdrawn(20, by=by), of=of)
+    await until(lambda: _is(pool, "withdrawn"))
+
+    worker.it_is(day(39))
+    await until(lambda: _some_are(pool, 1, "lapsed"))  # nobody took back what Ben was promised
+    await tell(interviewed(25))
+    await until(lambda: _has_read(pool, 15))
+    await until(lambda: all_sent(pool))
+
+    said = [e for e in await log_reader() if e.worker_id == ANA]
+    assert own(said) == ["CriterionMet", "CriterionMet", "CriterionMet", "PromiseDue"]
+    assert [await state(pool, one) for one in (ANA, ben)] == ["withdrawn", "lapsed"]
+    assert await pool.fetchval(
+        "SELECT withdrawn_at FROM promises.promise WHERE state = 'withdrawn'"
+    )
+
+
+async def test_a_release_that_did_not_read_withdrawals_is_followed_by_one_that_does(
+    worker: Worker, pool: Pool, tell: Tell, log_reader: Callable[[], Awaitable[list[Decoded]]]
+) -> None:
+    """The log is read again, once, and nothing is said twice."""
+    worker.start()
+    await tell(made(), accepted(), *DONE, withdrawn(20))
+    await until(lambda: _is(pool, "withdrawn"))
+    await until(lambda: all_sent(pool))
+    before = own(await log_reader())
+    worker.stop()
+    await pool.execute("DELETE FROM promises.fact WHERE name = 'PromiseWithdrawn'")
+    await pool.execute("ALTER TABLE promises.promise DROP COLUMN withdrawn_at")
+    await pool.execute("UPDATE promises.promise SET state = 'due'")
+
+    for _ in range(2):
+        await initialise(pool)
+        worker.start()
+        await until(lambda: _is(pool, "withdrawn"))
+        await until(lambda: all_sent(pool))
+        worker.stop()
+
+    assert own(await log_reader()) == before
 
 
 async def test_a_deadline_does_not_pass_while_something_on_the_log_is_unread(

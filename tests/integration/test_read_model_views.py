@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -172,7 +172,7 @@ async def test_a_promise_is_open_until_it_is_kept_lapsed_declined_or_withdrawn(a
         return name, day(2), {"promise_id": f"p-{number}"} | fields
 
     await ana.tell(
-        *(made(number) for number in range(9)),
+        *(made(number) for number in range(10)),
         then("PromiseAccepted", 1),
         then("PromiseDue", 2, due_at=NEVER),
         then("PromiseDue", 3, due_at=day(3)),
@@ -181,6 +181,8 @@ async def test_a_promise_is_open_until_it_is_kept_lapsed_declined_or_withdrawn(a
         then("PromiseDeclined", 6),
         then("PromiseWithdrawn", 7, employer_id="acme"),
         then("PromiseWithdrawn", 8, employer_id="somebody-else"),
+        then("PromiseDue", 9, due_at=day(2) - timedelta(hours=1)),
+        then("PromiseWithdrawn", 9, employer_id="acme"),  # after its last day
         then("CriterionMet", 1, criterion="training:c-1"),
         then("CriterionMet", 2, criterion="training:c-1"),
         ("CriterionUnmet", day(3), {"promise_id": "p-2", "criterion": "training:c-1"}),
@@ -193,6 +195,7 @@ async def test_a_promise_is_open_until_it_is_kept_lapsed_declined_or_withdrawn(a
         ("p-2", "DUE", (), False),
         ("p-3", "LATE", (), True),
         ("p-8", "MADE", (), False),
+        ("p-9", "LATE", (), False),
     }
     states = dict(await ana.see(PromiseStanding, "promise_id", "state"))
     assert {states[f"p-{number}"] for number in (0, 8)} == {"MADE"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -67,25 +67,38 @@ def test_sharing_lasts_to_the_end_of_its_last_day(
 
 
 def promise(**known: Any) -> dict[str, Any]:
-    ends = ("accepted_at", "declined_at", "due_at", "kept_at", "lapsed_at")
-    return dict.fromkeys(ends) | known
+    ends = ("accepted_at", "declined_at", "due_at", "kept_at", "lapsed_at", "withdrawn_at")
+    return dict.fromkeys(ends) | {"employer_id": "acme", "withdrawn_by": []} | known
+
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+BEFORE, LONG_AGO, LATER = (NOW - timedelta(days=days) for days in (20, 91, -20))
+LAPSED = {"accepted_at": LONG_AGO, "due_at": BEFORE, "lapsed_at": BEFORE}
+BACK = {"withdrawn_at": BEFORE, "withdrawn_by": ["other", "acme"]}
 
 
 @pytest.mark.parametrize(
     ("known", "new", "over"),
     [
         ({}, True, False),
-        ({"accepted_at": 1}, False, False),
-        ({"due_at": 1}, False, False),
-        ({"declined_at": 1}, False, True),
-        ({"kept_at": 1}, False, True),
-        ({"accepted_at": 1, "due_at": 1, "lapsed_at": 1}, False, True),
+        ({"accepted_at": BEFORE}, False, False),
+        ({"due_at": LATER}, False, False),
+        ({"declined_at": BEFORE}, False, True),
+        ({"kept_at": BEFORE}, False, True),
+        (LAPSED, False, False),
+        (LAPSED | {"due_at": LONG_AGO, "lapsed_at": LONG_AGO}, False, True),
+        (LAPSED | {"kept_at": BEFORE}, False, True),
+        (BACK, False, True),
+        (BACK | {"due_at": LATER}, False, True),
+        (BACK | {"withdrawn_by": ["other"]}, True, False),
+        (BACK | {"due_at": LONG_AGO, "lapsed_at": BEFORE}, False, True),
     ],
 )
 def test_a_promise_waits_for_an_answer_until_there_is_one_or_it_is_over(
     known: dict[str, Any], new: bool, over: bool
 ) -> None:
-    assert (is_new(promise(**known)), is_over(promise(**known))) == (new, over)
+    row = promise(**known)
+    assert (is_new(row, NOW), is_over(row, NOW)) == (new, over)
 
 
 def test_the_address_of_a_request_can_hold_any_code() -> None:

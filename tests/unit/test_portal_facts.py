@@ -24,6 +24,12 @@ EN, ES = language("en"), language("es")
 # Never sent to anybody, so "who sees it" needs no words for them.
 NOT_SENT = {name for name, kind in event_types().items() if kind.category in NEVER_SHARED}
 
+BACK = {
+    "employer_id": "acme-foods",
+    "withdrawn_at": people.ago(3),
+    "withdrawn_by": ["acme-foods"],
+}
+
 
 def known(**promises: Any) -> Known:
     return Known(now=people.NOW, names={"acme-foods": "Acme Foods"}, titles={}, promises=promises)
@@ -77,7 +83,14 @@ def test_a_day_that_is_not_known_is_not_made_up() -> None:
             {"due_at": people.ago(3), "kept_at": people.ago(2), "lapsed_at": people.ago(3)},
             "Kept late",
         ),
-        ({"due_at": people.ago(3), "lapsed_at": people.ago(3)}, "Not kept"),
+        ({"due_at": people.ago(3), "lapsed_at": people.ago(3)}, "Late"),
+        ({"due_at": people.ago(90), "lapsed_at": people.ago(90)}, "Late"),
+        ({"due_at": people.ago(91), "lapsed_at": people.ago(91)}, "Not kept"),
+        ({"due_at": people.ago(91)}, "Late"),
+        (BACK, "Taken back"),
+        (BACK | {"due_at": people.ago(4), "lapsed_at": people.ago(4)}, "Late"),
+        (BACK | {"due_at": people.ago(-4), "kept_at": people.ago(5)}, "Kept"),
+        (BACK | {"employer_id": "harbor-logistics"}, "Open"),
         ({"declined_at": people.ago(3)}, "You said no"),
     ],
 )
@@ -93,6 +106,7 @@ def test_the_state_of_a_promise(promise: dict[str, Any], word: str) -> None:
         ({"due_at": people.ago(1), "kept_at": people.ago(2)}, "Cumplida"),
         ({"due_at": people.ago(3), "kept_at": people.ago(2)}, "Cumplida tarde"),
         ({"declined_at": people.ago(3)}, "Usted dijo no"),
+        (BACK, "Retirada"),
     ],
 )
 def test_the_state_of_a_promise_in_spanish(promise: dict[str, Any], word: str) -> None:

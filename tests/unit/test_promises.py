@@ -33,6 +33,7 @@ from tests.promise_kit import (
     made,
     paid,
     scored,
+    withdrawn,
 )
 
 DONE = (finished(5), attested(6, 1), attested(8, 2), scored(7, 0.8))
@@ -185,6 +186,67 @@ def test_what_an_operator_says_of_a_promise_is_told_and_not_our_own() -> None:
     assert is_own(decode(said.value))
 
 
+def test_a_promise_that_its_employer_takes_back_is_over() -> None:
+    for life in ((made(),), (made(), accepted()), LIFE):
+        found = stands(*life, withdrawn(9), interviewed(20), until=day(999))
+        assert (found.state, found.lapsed_at, found.outcome) == ("withdrawn", None, None)
+        assert found.withdrawn is not None
+        assert found.withdrawn.at == day(9)
+    assert stands(withdrawn(-3), *LIFE).state == "withdrawn"
+    assert stands(made(), {**accepted(2), "name": "PromiseDeclined"}, withdrawn(3)).state == (
+        "declined"
+    )
+
+
+def test_nothing_is_waited_for_when_it_was_taken_back() -> None:
+    known = facts(*LIFE, withdrawn(9))
+    (promise,) = promises_in(known)
+    time = Time.of(())
+
+    assert standing(promise, known, time).state == "withdrawn"
+    assert time.wake_at is None
+
+
+@pytest.mark.parametrize("other", [withdrawn(9, by="other-co"), withdrawn(9, promise_id="p-2")])
+def test_nobody_takes_back_what_another_promised(other: dict[str, Any]) -> None:
+    assert stands(*LIFE, other).state == "due"
+
+
+def test_what_was_kept_or_late_by_then_is_not_taken_back() -> None:
+    assert stands(*LIFE, interviewed(20), withdrawn(21)).state == "kept"
+    assert stands(*LIFE, interviewed(4), withdrawn(8)).state == "kept", "given before it was due"
+    assert stands(*LIFE, interviewed(4), withdrawn(7.5)).state == "withdrawn"
+    assert stands(*LIFE, withdrawn(38)).state == "withdrawn", "the last moment"
+    assert stands(*LIFE, withdrawn(38.01), until=day(39)).state == "lapsed"
+    assert stands(*LIFE, withdrawn(39), interviewed(40), until=day(41)).state == "kept_late"
+
+
+def test_a_yes_that_comes_after_it_was_taken_back_begins_nothing() -> None:
+    found = stands(made(), withdrawn(1), accepted(2), *DONE)
+
+    assert (found.state, found.accepted, found.due_at) == ("withdrawn", None, None)
+
+
+def test_a_withdrawal_that_was_put_right_does_not_count() -> None:
+    back = fact(**withdrawn(9))
+    void = {"name": "RecordVoided", "at": 10, "voided_event_id": back.event_id.bytes}
+
+    assert stands(*LIFE, withdrawn(9), {**void, "dispute_id": None, "reason": "MISTAKE"}).state == (
+        "due"
+    )
+
+
+def test_one_without_criteria_is_taken_back_by_its_employer_too() -> None:
+    told = [made(criteria=[]), accepted()]
+    due = {"name": "PromiseDue", "at": 9, "promise_id": "p-1", "due_at": day(39)}
+    kept = {"name": "PromiseKept", "at": 20, "promise_id": "p-1"}
+
+    assert stands(*told, withdrawn(5)).state == "withdrawn"
+    assert stands(*told, withdrawn(5, by="other-co")).state == "accepted"
+    assert stands(*told, due, kept, withdrawn(30)).state == "kept"
+    assert stands(*told, due, withdrawn(40)).state == "due", "after the last day"
+
+
 class Following:
     """A promise followed without Kafka: facts come, time is let in, and events are said."""
 
@@ -227,8 +289,20 @@ EMPLOYED = (
 )
 
 
+BACK = (*EVERYTHING[:8], withdrawn(9), *EVERYTHING[9:], withdrawn(50))
+BACK_TOO_LATE = (*LATER, withdrawn(45))
+EMPLOYED_BACK = (*EMPLOYED[:3], withdrawn(60), *EMPLOYED[3:])
+# Days of employment that were full before it was taken back, and the interview that came between.
+EMPLOYED_KEPT = (*EMPLOYED[:2], hired(0), finished(10), interviewed(55), withdrawn(60))
+
+
 @pytest.mark.parametrize(
-    ("told", "state"), [(EVERYTHING, "kept"), (LATER, "kept_late"), (EMPLOYED, "kept")]
+    ("told", "state"),
+    [
+        *[(EVERYTHING, "kept"), (LATER, "kept_late"), (EMPLOYED, "kept")],
+        *[(BACK, "withdrawn"), (BACK_TOO_LATE, "kept_late"), (EMPLOYED_BACK, "withdrawn")],
+        (EMPLOYED_KEPT, "kept"),
+    ],
 )
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
@@ -254,7 +328,8 @@ def test_any_order_of_arrival_gives_the_same_state(
     in_order.let_time_in(day(300))
     assert following.stands == in_order.stands
     assert following.stands.state == state
-    if told is not EMPLOYED:  # where a job's end can take back what was said
+    # Where a job's end or a withdrawal comes late, it takes back what was said.
+    if told in (EVERYTHING, LATER, BACK_TOO_LATE, EMPLOYED_KEPT):
         assert _read_model(following) == _read_model(in_order)
     assert len(set(following.ids)) == len(following.ids)
 
@@ -279,6 +354,24 @@ def test_each_thing_is_said_once() -> None:
 
     expected = ["CriterionMet", "CriterionMet", "CriterionMet", "PromiseDue", "PromiseKept"]
     assert sorted(following.said) == sorted(expected)
+
+
+def test_after_it_was_taken_back_nothing_is_said_whenever_that_is_told() -> None:
+    following = Following()
+    for one in facts(made(), accepted(), *DONE[:3]):
+        following.tell(one)
+    said = list(following.said)
+
+    for one in facts(withdrawn(20), DONE[3], interviewed(25)):
+        following.tell(one)
+    following.let_time_in(day(400))
+    assert following.said == said
+    assert following.stands.state == "withdrawn"
+    assert following.book.followed[ANA, "p-1"].wake_at is None
+
+    following.tell(fact(**interviewed(19)))  # told late: it was kept before
+    assert following.said[-2:] == ["PromiseDue", "PromiseKept"]
+    assert following.stands.state == "kept"
 
 
 def test_a_late_fact_turns_a_lapsed_promise_into_a_kept_one() -> None:
