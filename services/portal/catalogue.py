@@ -1,13 +1,14 @@
-"""O3, the catalogue of events: every page is made from the committed Avro files."""
+"""O3, the catalogue of events: every page is made from the committed Avro files.
+
+What the files say is in English; everything around it is in the reader's language.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import groupby, pairwise
-from typing import Final
 
 from starlette.responses import Response
 
@@ -18,31 +19,8 @@ from services.common.authors import MATRIX
 from services.common.consent import NEVER_SHARED
 from services.common.errors import not_found
 from services.portal import examples
+from services.portal.i18n import Language
 from services.portal.web import Visit
-
-_KINDS: Final = {
-    "string": "text",
-    "int": "whole number",
-    "long": "whole number",
-    "double": "number",
-    "boolean": "true or false",
-    "fixed": "UUID",
-    "timestamp-micros": "date and time",
-    "date": "date",
-    "bytes": "bytes",
-}
-_ROLES: Final = {
-    Role.WORKER: "the worker",
-    Role.EMPLOYER: "employers",
-    Role.PROVIDER: "training providers",
-    Role.AGENCY: "agencies",
-    Role.OPERATOR: "operators",
-}
-_SERVICES: Final = {
-    "delivery": "delivery, which matches it with what people agreed to share",
-    "projections": "projections, which keeps it",
-    "promises": "promises, which follows criteria and deadlines",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +33,7 @@ class FieldRow:
     pattern: str | None
     meaning: str
     category: str
-    flags: tuple[str, ...]
+    flags: Mapping[str, str]  # words by code: optional, sealed, personal
     feeds: tuple[str, ...] = ()  # columns of the read model, as table.column
 
 
@@ -81,21 +59,21 @@ async def event_page(visit: Visit) -> Response:
     if event_type is None:
         raise not_found("event type")
     settings = visit.state.settings
-    topic = settings.topic(event_type.topic)
+    topic, t = settings.topic(event_type.topic), visit.t
     envelope = [f for f in event_type.fields.values() if f.name in envelope_names(event_type.topic)]
-    feeds = readers()[event_type.name].columns
+    reads = readers()[event_type.name]
     hub = settings.public_url.rstrip("/")
     return visit.render(
         "catalogue_event.html",
         event=event_type,
         topic=topic,
-        senders=senders(event_type),
-        services=[_SERVICES[name] for name in readers()[event_type.name].services],
-        reads=readers()[event_type.name],
-        shared=shared(event_type),
-        own=[field_row(field, feeds) for field in event_type.own_fields],
-        envelope=[field_row(field, feeds) for field in envelope],
-        versions=version_rows(event_type.name),
+        senders=senders(event_type, t),
+        services=[service_words(t)[name] for name in reads.services],
+        reads=reads,
+        shared=shared(event_type, t),
+        own=[field_row(field, t, reads.columns) for field in event_type.own_fields],
+        envelope=[field_row(field, t, reads.columns) for field in envelope],
+        versions=version_rows(event_type.name, t),
         example=examples.as_json(event_type),
         send=examples.python_to_send(event_type, hub),
         send_plainly=examples.python_to_post(event_type, hub),
@@ -104,76 +82,131 @@ async def event_page(visit: Visit) -> Response:
     )
 
 
-def senders(event_type: EventType) -> list[str]:
+def senders(event_type: EventType, t: Language) -> list[str]:
     """Whose keys may post it; empty when the hub alone writes it."""
-    return [words for role, words in _ROLES.items() if role in MATRIX[event_type.name]]
+    return [words for role, words in role_words(t).items() if role in MATRIX[event_type.name]]
 
 
-def shared(event_type: EventType) -> str:
+def role_words(t: Language) -> Mapping[Role, str]:
+    return {
+        Role.WORKER: t.gettext("the worker"),
+        Role.EMPLOYER: t.gettext("employers"),
+        Role.PROVIDER: t.gettext("training providers"),
+        Role.AGENCY: t.gettext("agencies"),
+        Role.OPERATOR: t.gettext("operators"),
+    }
+
+
+def service_words(t: Language) -> Mapping[str, str]:
+    """The hub's own readers, and what each does with it."""
+    return {
+        "delivery": t.gettext("delivery, which matches it with what people agreed to share"),
+        "projections": t.gettext("projections, which keeps it"),
+        "promises": t.gettext("promises, which follows criteria and deadlines"),
+    }
+
+
+def shared(event_type: EventType, t: Language) -> str:
     """When an organisation outside may see it."""
     if event_type.topic == "directory":
-        return "It is about an organisation and names no worker."
+        return t.gettext("It is about an organisation and names no worker.")
     if event_type.category in NEVER_SHARED:
-        return "It never leaves the hub for an organisation."
-    return f'An organisation sees it only while the worker shares "{event_type.category}" with it.'
+        return t.gettext("It never leaves the hub for an organisation.")
+    return t.gettext(
+        'An organisation sees it only while the worker shares "%(part)s" with it.',
+        part=event_type.category,
+    )
 
 
-@cache
-def version_rows(name: str) -> Sequence[VersionRow]:
+def version_rows(name: str, t: Language) -> Sequence[VersionRow]:
     """Every version of a type, the newest first."""
     mine = sorted((v for v in versions().values() if v.name == name), key=lambda v: v.version)
-    first = VersionRow(mine[0].version, mine[0].schema_id, ("First version.",))
-    later = [VersionRow(b.version, b.schema_id, changes(a, b)) for a, b in pairwise(mine)]
+    only = (t.gettext("First version."),)
+    first = VersionRow(mine[0].version, mine[0].schema_id, only)
+    later = [VersionRow(b.version, b.schema_id, changes(a, b, t)) for a, b in pairwise(mine)]
     return [first, *later][::-1]
 
 
-def changes(old: EventType, new: EventType) -> tuple[str, ...]:
+def changes(old: EventType, new: EventType, t: Language) -> tuple[str, ...]:
     """What `new` changed, in words."""
-    added = [f"Field {name} was added." for name in new.fields if name not in old.fields]
-    gone = [f"Field {name} was removed." for name in old.fields if name not in new.fields]
+    added = [
+        t.gettext("Field %(name)s was added.", name=name)
+        for name in new.fields
+        if name not in old.fields
+    ]
+    gone = [
+        t.gettext("Field %(name)s was removed.", name=name)
+        for name in old.fields
+        if name not in new.fields
+    ]
     both = [name for name in new.fields if name in old.fields]
     differ = [
-        f"Field {name} changed: {before} became {after}."
+        t.gettext(
+            "Field %(name)s changed: %(before)s became %(after)s.",
+            name=name,
+            before=before,
+            after=after,
+        )
         for name in both
-        if (before := _signature(old.fields[name])) != (after := _signature(new.fields[name]))
+        if (before := _signature(old.fields[name], t)) != (after := _signature(new.fields[name], t))
     ]
-    return (*added, *gone, *differ) or ("Words only.",)
+    return (*added, *gone, *differ) or (t.gettext("Words only."),)
 
 
-def _signature(field: FieldType) -> str:
-    row = field_row(field)
-    details = [row.type, *row.values, *([row.pattern] if row.pattern else []), *row.flags]
+def _signature(field: FieldType, t: Language) -> str:
+    row = field_row(field, t)
+    details = [row.type, *row.values, *([row.pattern] if row.pattern else []), *row.flags.values()]
     return " · ".join(details)
 
 
-def field_row(field: FieldType, feeds: Mapping[str, tuple[str, ...]] | None = None) -> FieldRow:
+def field_row(
+    field: FieldType, t: Language, feeds: Mapping[str, tuple[str, ...]] | None = None
+) -> FieldRow:
     """One field in words; `feeds` are the columns that each field of the event goes to."""
     is_personal = field.sealed or field.category in ("identity", "demographic")
-    flags = {
-        "optional": field.nullable,
-        "sealed": field.sealed,
-        "personal data": is_personal,
-    }
+    holds = {"optional": field.nullable, "sealed": field.sealed, "personal": is_personal}
     symbols = field.avro_type["symbols"] if field.kind == "enum" else ()
     return FieldRow(
         name=field.name,
-        type=_type_words(field),
+        type=_type_words(field, t),
         values=tuple(symbols),
         pattern=field.pattern,
         meaning=field.doc,
         category=field.category,
-        flags=tuple(words for words, holds in flags.items() if holds),
+        flags={code: words for code, words in flag_words(t).items() if holds[code]},
         feeds=(feeds or {}).get(field.name, ()),
     )
 
 
-def _type_words(field: FieldType) -> str:
+def flag_words(t: Language) -> Mapping[str, str]:
+    return {
+        "optional": t.gettext("optional"),
+        "sealed": t.gettext("sealed"),
+        "personal": t.gettext("personal data"),
+    }
+
+
+def _type_words(field: FieldType, t: Language) -> str:
     match field.kind:
         case "enum":
-            return "one of"
+            return t.gettext("one of")
         case "array":
-            return "list of text"
+            return t.gettext("list of texts")
         case "decimal":
-            return f"decimal, {field.avro_type['scale']} places"
+            return t.gettext("decimal, %(scale)s places", scale=field.avro_type["scale"])
         case _:
-            return _KINDS[field.plain or field.kind]
+            return kind_words(t)[field.plain or field.kind]
+
+
+def kind_words(t: Language) -> Mapping[str, str]:
+    return {
+        "string": t.gettext("text"),
+        "int": t.gettext("whole number"),
+        "long": t.gettext("whole number"),
+        "double": t.gettext("number"),
+        "boolean": t.gettext("true or false"),
+        "fixed": "UUID",
+        "timestamp-micros": t.gettext("date and time"),
+        "date": t.gettext("date"),
+        "bytes": t.gettext("bytes"),
+    }

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser
 from schemas.catalog import event_types
 from services.common.postgres import Pool
 from tests.browser.conftest import Cast, Visitor
+from tests.browser.test_checks import DATA, untranslated
 
 pytestmark = pytest.mark.browser
 CATALOGUE = ["/events", "/events/PromiseMade", "/events/WorkerRegistered"]
@@ -133,6 +134,23 @@ TARGETS = """
   return {what: e.outerHTML.slice(0, 90), width: box.width, height: box.height};
 })
 """
+
+
+# Names and titles that the pages tell as they were given.
+TITLES = re.compile(
+    rf"{DATA.pattern}|{'|'.join(row[1] for row in NEWEST)}|The Open University|Module .*"
+    r"|hub \(page\)|UUID"
+)
+
+
+def test_every_text_is_marked_for_translation(operator: Visitor) -> None:
+    for path in (*PAGES, "/", "/sign-in"):
+        page = operator.open(in_language(path, "qps"))
+        assert untranslated(page, TITLES) == [], path
+    heads = operator.open("/events/PromiseMade?lang=qps").locator("main dt, main summary, main h2")
+    assert len(found := heads.all_inner_texts()) > 15
+    assert [text for text in found if "[" not in text] == []
+    assert operator.page.locator("main [lang=en]").count() > 10, "what the Avro files say"
 
 
 def test_targets_are_large_enough(operator: Visitor) -> None:

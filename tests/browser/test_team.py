@@ -18,6 +18,7 @@ from services.common.emit import Actor
 from services.common.vault import Vault
 from tests.browser import people
 from tests.browser.conftest import Cast, Visitor
+from tests.browser.test_checks import DATA, untranslated
 from tests.browser.test_public_pages import TARGETS, WIDE
 
 pytestmark = pytest.mark.browser
@@ -235,6 +236,12 @@ def test_where_nothing_waits_the_page_says_so(visit: Visitor, team: Team) -> Non
 
     assert "Nothing waits." in visit.page.inner_text("main")
     assert visit.page.locator(".team").count() == 0
+
+
+def test_every_text_is_marked_for_translation(acme: Visitor, team: Team) -> None:
+    data = re.compile(rf"{DATA.pattern}|({'|'.join(team.named)})(, Forklift safety)?")
+
+    assert untranslated(acme.open("/team?noticed=1&lang=qps"), data) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -14,8 +14,10 @@ from services.common.access import Role
 from services.common.authors import MATRIX
 from services.ingest.handlers import validated
 from services.portal import catalogue, examples
+from services.portal.i18n import language
 
 TYPES = sorted(event_types())
+EN = language("en")
 
 
 @pytest.mark.parametrize("name", TYPES)
@@ -71,31 +73,31 @@ def test_readers_are_the_columns_that_the_read_model_declares() -> None:
     assert promoted.tables == ("employment", "promotion")
     assert promoted.connectors == ("scim", "webhook")
     assert readers()["ConsentGranted"].connectors == ()
-    row = catalogue.field_row(event_types()["Promoted"].fields["occupation"], promoted.columns)
+    row = catalogue.field_row(event_types()["Promoted"].fields["occupation"], EN, promoted.columns)
     assert row.feeds == ("employment.occupation", "promotion.occupation")
 
 
 @pytest.mark.parametrize("name", TYPES)
 def test_every_field_has_words_and_every_sealed_one_says_so(name: str) -> None:
     for field in event_types()[name].fields.values():
-        row = catalogue.field_row(field)
+        row = catalogue.field_row(field, EN)
         assert row.meaning.endswith(".")
         assert ("sealed" in row.flags) == field.sealed
-        assert not field.sealed or "personal data" in row.flags
+        assert not field.sealed or "personal" in row.flags
         assert ("optional" in row.flags) == field.nullable
 
 
 def test_senders_are_those_of_the_matrix() -> None:
     for name, roles in MATRIX.items():
-        assert len(catalogue.senders(event_types()[name])) == len(roles)
-    assert catalogue.senders(event_types()["SkillClaimed"]) == ["the worker"]
+        assert len(catalogue.senders(event_types()[name], EN)) == len(roles)
+    assert catalogue.senders(event_types()["SkillClaimed"], EN) == ["the worker"]
     assert Role.EMPLOYER in MATRIX["Promoted"]
-    assert "employers" in catalogue.senders(event_types()["Promoted"])
-    assert catalogue.senders(event_types()["ConsentGranted"]) == []
+    assert "employers" in catalogue.senders(event_types()["Promoted"], EN)
+    assert catalogue.senders(event_types()["ConsentGranted"], EN) == []
 
 
 def test_versions_say_what_changed() -> None:
-    newest, first = catalogue.version_rows("PromiseMade")
+    newest, first = catalogue.version_rows("PromiseMade", EN)
 
     assert first.changes == ("First version.",)
     old, new = (
@@ -112,7 +114,7 @@ def test_a_changed_field_is_described_by_both_sides() -> None:
     optional = dataclasses.replace(old.fields["day_known"], nullable=True)
     new = dataclasses.replace(old, fields={**old.fields, "day_known": optional})
 
-    assert catalogue.changes(old, new) == (
+    assert catalogue.changes(old, new, EN) == (
         "Field day_known changed: true or false became true or false · optional.",
     )
-    assert catalogue.changes(old, old) == ("Words only.",)
+    assert catalogue.changes(old, old, EN) == ("Words only.",)
