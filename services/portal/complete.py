@@ -24,6 +24,7 @@ class Counted:
     """Records of one topic, or of one of its partitions, up to what was read.
 
     differences: found by the last comparison with the log; None when some part was not yet.
+    hash_sum: of the hashes of what is in the tables, as 16 hex digits; in whatever order it came.
     verified_at: when the part that was compared the longest ago was.
     """
 
@@ -31,6 +32,7 @@ class Counted:
     partition: int | None
     records: int
     kinds: Sequence[int]  # as KINDS
+    hash_sum: str
     differences: int | None
     verified_at: datetime | None
 
@@ -57,6 +59,7 @@ def _counted(topic: str, partition: int | None, rows: Sequence[Row]) -> Counted:
         partition,
         sum(row["records"] for row in rows),
         [sum(row[kind] for row in rows) for kind in KINDS],
+        f"{int(sum(row['taken_sum'] for row in rows)) % 2**64:016x}",
         sum(row["differences"] for row in rows) if known else None,
         min(compared) if known else None,
     )

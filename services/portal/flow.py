@@ -22,11 +22,14 @@ from services.portal.web import Visit
 READS: Final[Mapping[str, Sequence[str]]] = {
     "projections": ("stories", "directory", "deliveries"),
     "delivery": ("stories", "directory"),
+    "promises": ("stories",),
 }
 ROWS: Final = 100
 REASONS: Final = 10
 # Numbers are at most this old, however many operators look.
 _FRESH_S: Final = 1.0
+# From here on a length of time is told in a larger unit than seconds.
+_LONG_S: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,15 +156,24 @@ async def _render(visit: Visit, template: str, **more: Any) -> Response:
         is_away=is_away,
         is_paused="paused" in visit.request.query_params,
         now=now,
-        readers={"projections": t.gettext("Read model"), "delivery": t.gettext("Matching")},
+        readers=reader_words(t),
         advanced_at=await store.advanced_at(),
         connections=[(one, health(one), health_words(health(one), t)) for one in connections],
         parked=parked,
         parked_count=sum(one["times"] for one in parked),
         ago=lambda at: ago(at, now, t),
         span=lambda seconds: span(seconds, t),
+        lag=lambda seconds: lag(seconds, t),
         **more,
     )
+
+
+def reader_words(t: Language) -> Mapping[str, str]:
+    return {
+        "projections": t.gettext("Read model"),
+        "delivery": t.gettext("Matching"),
+        "promises": t.gettext("Promises"),
+    }
 
 
 def health(connection: Row) -> str:
@@ -190,13 +202,21 @@ def span(seconds: float | None, t: Language) -> str:
     if seconds is None:
         return t.gettext("not known now")
     whole = int(seconds)
-    if whole < 120:
+    if whole < _LONG_S:
         return t.ngettext("%(num)s second", "%(num)s seconds", whole)
     if whole < 7200:
         return t.ngettext("%(num)s minute", "%(num)s minutes", whole // 60)
     if whole < 172_800:
         return t.ngettext("%(num)s hour", "%(num)s hours", whole // 3600)
     return t.ngettext("%(num)s day", "%(num)s days", whole // 86_400)
+
+
+def lag(seconds: float | None, t: Language) -> str:
+    """Whole seconds, and how long that is."""
+    if seconds is None or seconds < _LONG_S:
+        return span(seconds, t)
+    exactly = t.ngettext("%(num)s second", "%(num)s seconds", int(seconds))
+    return f"{exactly} ({span(seconds, t)})"
 
 
 def ago(at: datetime | None, now: datetime, t: Language) -> str:

@@ -1,6 +1,6 @@
 """SQL of the flow page: how far each reader is, what waits for receivers, what was set aside.
 
-Reads the tables that docs/design.md names: `read`, `delivery` and `delivery_work`.
+Reads the tables that docs/design.md names: `read`, `delivery`, `delivery_work` and `promises`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ Row = Mapping[str, Any]
 _POSITIONS = """
 SELECT 'projections' AS reader, topic, partition, next_offset FROM read.stream_position
 UNION ALL SELECT 'delivery', topic, partition, next_offset FROM delivery.position
+UNION ALL SELECT 'promises', topic, partition, next_offset FROM promises.position
 """
 _ADVANCED = "SELECT max(advanced_at) FROM read.stream_position"
 _CONNECTIONS = """
@@ -48,9 +49,9 @@ FROM read.parked GROUP BY reason ORDER BY times DESC, reason LIMIT $1
 """
 _COUNTS = """
 SELECT p.topic, p.partition, p.records, p.taken, p.repeats, p.parked, p.erased, p.dropped, p.strays,
-    v.differences, v.verified_at
+    p.taken_sum, v.differences, v.verified_at
 FROM read.stream_position p LEFT JOIN read.verified v USING (topic, partition)
-UNION ALL SELECT topic, NULL, 0, 0, 0, 0, 0, 0, 0, differences, verified_at
+UNION ALL SELECT topic, NULL, 0, 0, 0, 0, 0, 0, 0, 0, differences, verified_at
 FROM read.verified v WHERE differences > 0 AND NOT EXISTS (
     SELECT FROM read.stream_position p WHERE p.topic = v.topic AND p.partition = v.partition)
 ORDER BY 1, 2
@@ -65,7 +66,9 @@ class FlowStore:
 
     async def positions(self) -> dict[str, dict[tuple[str, int], int]]:
         """The next offset of each partition, by reader."""
-        found: dict[str, dict[tuple[str, int], int]] = {"projections": {}, "delivery": {}}
+        found: dict[str, dict[tuple[str, int], int]] = {
+            reader: {} for reader in ("projections", "delivery", "promises")
+        }
         for row in await self._pool.fetch(_POSITIONS):
             found[row["reader"]][row["topic"], row["partition"]] = row["next_offset"]
         return found

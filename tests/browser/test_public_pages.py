@@ -293,7 +293,7 @@ def test_the_flow_is_read_without_scripts(browser: Browser, filled: Cast) -> Non
     visit.page.click("button[name=role]")
     visit.page.click("text=Refresh")
 
-    assert visit.page.locator("#readers-table tbody tr").count() == 5
+    assert visit.page.locator("#readers-table tbody tr").count() == 6
     assert "Trying again" in visit.page.inner_text("#numbers")
     assert "Some do not match" not in visit.page.inner_text("main")
     visit.page.click("text=See each part")

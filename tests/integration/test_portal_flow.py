@@ -19,8 +19,9 @@ from services.common.positions import wait_until_read
 from services.common.postgres import Pool
 from services.common.settings import Settings
 from services.common.vault import Keyring, Vault
-from services.portal.flow import Flow
+from services.portal.flow import Flow, lag
 from services.portal.flow_store import FlowStore
+from services.portal.i18n import language
 from services.portal.log_ends import LogEnds
 from services.projections.verify.verifying import verify
 from tests.browser import people
@@ -82,6 +83,22 @@ async def test_lag_is_the_age_of_the_oldest_unread_record_and_then_nothing(
     assert numbers.lag_s("projections") == 0
     assert sum(b.unread for b in numbers.behind if b.reader == "projections") == 0
     assert (numbers.lag_s("delivery") or 0) > 0, "matching did not run"
+    assert (numbers.lag_s("promises") or 0) > 0, "nor did promises"
+    await pool.execute(
+        "INSERT INTO promises.position SELECT topic, partition, next_offset"
+        " FROM read.stream_position WHERE topic = 'stories'"
+    )
+    assert (await flow._take()).lag_s("promises") == 0
+
+
+def test_lag_is_told_in_seconds_however_long_it_is() -> None:
+    en, es = language("en"), language("es")
+
+    assert lag(119.9, en) == "119 seconds"
+    assert lag(12_345.6, en) == "12,345 seconds (3 hours)"
+    assert lag(1.0, es) == "1 segundo"
+    assert lag(180_000, es) == "180.000 segundos (2 días)"
+    assert lag(None, en) == "not known now"
 
 
 async def test_a_closed_port_is_kafka_away_and_the_last_numbers_stay(
@@ -220,6 +237,13 @@ async def test_parked_records_and_counts(
     assert found == ["not yet", "2", "1", "0", "1", "0", "0", "0"]
     parts = re.findall(r"stories <span class=\"share\">\d</span></th>", count.text)
     assert len(parts) == settings.partitions
+    sums = await pool.fetch(
+        "SELECT taken_sum FROM read.stream_position ORDER BY topic, partition"
+    )
+    shown = re.findall(r"<td><code>([0-9a-f]{16})</code></td>", count.text)
+    assert [int(one, 16) for one in shown] == [int(row[0]) for row in sums]
+    assert {one.strip("0") == "" for one in shown} == {True, False}
+    assert "<td><code>" not in page.text.partition('id="counted-table"')[2], "of one partition"
 
 
 async def test_how_the_last_comparison_with_the_log_ended_is_shown(
