@@ -14,6 +14,8 @@ from services.portal.web import Visit
 from services.portal.words import readable
 
 MINIMUM: Final = 10
+# Whose data come with the hub: of every run, the people with an even number.
+SAMPLE_OF: Final = "open-university"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +49,10 @@ def left_in(months_after: Iterable[float]) -> tuple[LeftIn, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """One course run. started = passed + distinction + failed + left_early + not_known."""
+    """One course run. signed_up = passed + distinction + failed + left_early + not_known."""
 
     title: str
-    started: int
+    signed_up: int
     passed: int
     distinction: int
     failed: int
@@ -59,7 +61,7 @@ class Cohort:
 
     @property
     def not_known(self) -> int:
-        return self.started - self.passed - self.distinction - self.failed - self.left_early
+        return self.signed_up - self.passed - self.distinction - self.failed - self.left_early
 
     @property
     def finished(self) -> int:
@@ -71,20 +73,20 @@ class Cohort:
 
         A row goes as a whole, and no totals are shown, so nothing hidden can be worked out.
         """
-        cells = (self.started, self.passed, self.distinction, self.failed, self.left_early)
+        cells = (self.signed_up, self.passed, self.distinction, self.failed, self.left_early)
         return min(cells) >= MINIMUM and (self.not_known == 0 or self.not_known >= MINIMUM)
 
     def bar(self) -> list[tuple[str, float, float]]:
         """The parts of the whole as name, start and width, out of 100."""
         parts, start = [], 0.0
         for name in ("passed", "distinction", "failed", "left_early", "not_known"):
-            width = round(100 * getattr(self, name) / self.started, 2)
+            width = round(100 * getattr(self, name) / self.signed_up, 2)
             parts.append((name, round(start, 2), width))
             start += width
         return parts
 
     def percent(self, part: int) -> int:
-        return round(100 * part / self.started)
+        return round(100 * part / self.signed_up)
 
 
 def cohorts_of(rows: Iterable[Mapping[str, Any]]) -> tuple[list[Cohort], int]:
@@ -92,7 +94,7 @@ def cohorts_of(rows: Iterable[Mapping[str, Any]]) -> tuple[list[Cohort], int]:
     every = [
         Cohort(
             title=row["title"] or readable(row["course_id"]),
-            started=row["started"],
+            signed_up=row["signed_up"],
             passed=row["passed"],
             distinction=row["distinction"],
             failed=row["failed"],
@@ -106,7 +108,7 @@ def cohorts_of(rows: Iterable[Mapping[str, Any]]) -> tuple[list[Cohort], int]:
 
 
 async def cohorts_page(visit: Visit) -> Response:
-    """What became of all who started."""
+    """What became of all who signed up, also of those who left before the course began."""
     provider_id = visit.portal.settings.public_cohorts_of
     store = visit.portal.store
     shown, hidden = cohorts_of(await visit.portal.cohorts.get())
@@ -117,6 +119,7 @@ async def cohorts_page(visit: Visit) -> Response:
         cohorts=shown,
         hidden=hidden,
         minimum=MINIMUM,
+        is_sample=provider_id == SAMPLE_OF,
         months=lambda part: _months(part, visit.t),
     )
 

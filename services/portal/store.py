@@ -95,7 +95,7 @@ ORDER BY day DESC, recipient_id DESC, grant_text DESC, subject_type DESC LIMIT $
 _SHARED_WITH = "SELECT DISTINCT worker_id FROM read.access_grant WHERE recipient_id = $1"
 # A result counts before a day of leaving: some who left still have one.
 _COHORTS = """
-SELECT t.course_id, p.title, count(*) AS started,
+SELECT t.course_id, p.title, count(*) AS signed_up,
     count(*) FILTER (WHERE t.result IN ('PASSED', 'COMPLETED')) AS passed,
     count(*) FILTER (WHERE t.result = 'DISTINCTION') AS distinction,
     count(*) FILTER (WHERE t.result = 'FAILED') AS failed,

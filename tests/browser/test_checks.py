@@ -77,7 +77,7 @@ def test_nothing_scrolls_sideways(rosa: Visitor, width: int, text_size: str, lan
 
 def test_wide_tables_scroll_in_a_named_region_that_takes_the_focus(rosa: Visitor) -> None:
     page = open_page(rosa, "/cohorts")
-    region = page.get_by_role("region", name=re.compile("how many started"))
+    region = page.get_by_role("region", name=re.compile("how many signed up"))
 
     assert region.get_attribute("tabindex") == "0"
     assert region.evaluate("e => e.scrollWidth > e.clientWidth")

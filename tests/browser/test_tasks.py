@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -10,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from services.common.access import Role
+from services.demo.data import open_university
 from tests.browser import people
 from tests.browser.conftest import Cast, Visitor
 
@@ -234,9 +236,48 @@ def test_the_public_page_has_the_numbers_and_their_source(visit: Visitor) -> Non
     text = page.inner_text("body")
     assert "GGG" not in text
     assert "1 course run is hidden." in text
+    assert page.locator("thead th").nth(1).inner_text() == "Signed up", "some left before it began"
+    assert "These are real people, half of them: those with an even number." in text
     source = "Open University Learning Analytics Dataset (Kuzilek, Hlosta, Zdrahal 2017), CC BY 4.0"
     assert source in text
     assert source in visit.open("/").inner_text("footer")
+
+
+def months_of_leaving(module: str) -> list[int]:
+    """The month after they signed up, the first being 1, of who withdrew: as the files say it."""
+    folder, found = open_university()[0].file.parent, []
+    with (folder / "studentInfo.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["code_module"] == module]
+    withdrew = {row["id_student"] for row in rows if row["final_result"] == "Withdrawn"}
+    with (folder / "studentRegistration.csv").open() as file:
+        for row in csv.DictReader(file):
+            if row["code_module"] == module and row["id_student"] in withdrew:
+                signed_up = int(row["date_registration"] or 0)  # no day: the first of the run
+                days = int(row["date_unregistration"]) - signed_up
+                found.append(max(0, days) // 30 + 1)
+    return found
+
+
+@pytest.mark.parametrize(("module", "left"), [("AAA", 29), ("BBB", 312)])
+def test_the_months_in_which_people_left_are_those_of_the_files(
+    visit: Visitor, module: str, left: int
+) -> None:
+    card = visit.open("/cohorts").get_by_role("region", name=f"Module {module}")
+    months = months_of_leaving(module)
+    assert len(months) == left
+
+    shown = card.locator("dl > div").all_inner_texts()
+    counted, after = 0, 0
+    for line in shown:
+        first, last, people = re.fullmatch(  # type: ignore[union-attr]
+            r"Months? (\d+)(?: to (\d+))?\s+(\d+) people", line
+        ).groups()
+        assert int(first) == after + 1
+        after = int(last or first)
+        assert int(people) == sum(int(first) <= month <= after for month in months) >= 10
+        counted += int(people)
+    assert counted == left
+    assert len(shown) >= 2
 
 
 def test_no_link_of_the_pages_is_dead(rosa: Visitor) -> None:

@@ -237,9 +237,7 @@ async def test_parked_records_and_counts(
     assert found == ["not yet", "2", "1", "0", "1", "0", "0", "0"]
     parts = re.findall(r"stories <span class=\"share\">\d</span></th>", count.text)
     assert len(parts) == settings.partitions
-    sums = await pool.fetch(
-        "SELECT taken_sum FROM read.stream_position ORDER BY topic, partition"
-    )
+    sums = await pool.fetch("SELECT taken_sum FROM read.stream_position ORDER BY topic, partition")
     shown = re.findall(r"<td><code>([0-9a-f]{16})</code></td>", count.text)
     assert [int(one, 16) for one in shown] == [int(row[0]) for row in sums]
     assert {one.strip("0") == "" for one in shown} == {True, False}

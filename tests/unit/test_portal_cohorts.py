@@ -17,7 +17,7 @@ def row(passed: int, distinction: int, failed: int, left: int, unknown: int = 0)
     return {
         "course_id": "BBB-2013J",
         "title": None,
-        "started": passed + distinction + failed + left + unknown,
+        "signed_up": passed + distinction + failed + left + unknown,
         "passed": passed,
         "distinction": distinction,
         "failed": failed,
@@ -30,7 +30,7 @@ def test_a_run_with_large_numbers_is_shown_as_it_is() -> None:
     (shown,), hidden = cohorts_of([row(31, 12, 17, 24, 10)])
 
     assert hidden == 0
-    assert (shown.started, shown.finished, shown.not_known) == (94, 43, 10)
+    assert (shown.signed_up, shown.finished, shown.not_known) == (94, 43, 10)
     assert shown.title == "BBB 2013J"
 
 
@@ -55,7 +55,7 @@ def test_no_small_number_is_ever_shown_and_every_row_adds_up(
     assert len(shown) + hidden == len(rows)
     for one in shown:
         parts = [one.passed, one.distinction, one.failed, one.left_early, one.not_known]
-        assert sum(parts) == one.started
+        assert sum(parts) == one.signed_up
         assert min(parts[:4]) >= MINIMUM
         assert one.not_known == 0 or one.not_known >= MINIMUM
         assert sum(part.people for part in one.left_in) == one.left_early
