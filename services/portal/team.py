@@ -14,7 +14,8 @@ from services.common.errors import Problem, not_found
 from services.portal.calls import is_read, promises_url, send
 from services.portal.i18n import Language
 from services.portal.steps import courses, step
-from services.portal.team_reads import LINES, Line, TeamReads
+from services.portal.store import Row
+from services.portal.team_reads import Line, TeamReads
 from services.portal.web import Visit
 from services.portal.words import outcome_words, readable
 
@@ -40,20 +41,20 @@ async def team_page(visit: Visit) -> Response:
     session, store, t = visit.signed_in, visit.portal.store, visit.t
     who = Principal(session.role, session.subject, "")
     today = await TeamReads(visit.state, store, who).today()
-    promises = [line.row for line in (*today.ready, *today.late)]
+    promises = [line.row for line in (*today.ready.lines, *today.late.lines)]
     names = await store.names([session.subject])
     titles = await store.titles(
         courses(code for row in promises for code in row["criteria"] or ())
-        | {line.row["course_id"] for line in today.unnoticed}
+        | {line.row["course_id"] for line in today.unnoticed.lines}
     )
     now = utc_now()
     return visit.render(
         "team.html",
         name=names.get(session.subject) or readable(session.subject),
-        ready=[_ready(line, titles, t, now) for line in today.ready],
-        unnoticed=[_unnoticed(line, titles, t, now) for line in today.unnoticed],
-        late=[_late(line, titles, t, now) for line in today.late],
-        most=LINES,
+        ready=[_ready(line, titles, t, now) for line in today.ready.lines],
+        unnoticed=[_unnoticed(line, titles, t, now) for line in today.unnoticed.lines],
+        late=[_late(line, titles, t, now) for line in today.late.lines],
+        today=today,
         was_noticed=visit.request.query_params.get("noticed") is not None,
     )
 
@@ -101,10 +102,21 @@ def _unnoticed(line: Line, titles: Mapping[str, str], t: Language, now: datetime
         who=_who(line, t),
         what=titles.get(row["course_id"]) or readable(row["course_id"]),
         reasons=[],
-        since=t.gettext("Finished on %(date)s", date=t.date(row["completed_at"])),
-        days=_waits(row["completed_at"], t, now),
+        since=_finished(row, t),
+        days=_waits(row["waits_since"], t, now),
         subject=line.subject,
         enrolment_id=row["enrolment_id"],
+    )
+
+
+def _finished(row: Row, t: Language) -> str:
+    finished, hired = row["completed_at"], row["hired_at"]
+    if finished >= hired:
+        return t.gettext("Finished on %(date)s", date=t.date(finished))
+    return t.gettext(
+        "Finished on %(date)s, before you hired them on %(hired)s",
+        date=t.date(finished),
+        hired=t.date(hired),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -35,12 +35,20 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """The lines that have waited longest, and how many there are with those that come after."""
+
+    lines: list[Line] = field(default_factory=list)
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Today:
     """Three lists, longest waiting first."""
 
-    ready: list[Line]
-    unnoticed: list[Line]
-    late: list[Line]
+    ready: Listed
+    unnoticed: Listed
+    late: Listed
 
 
 class TeamReads:
@@ -60,7 +68,7 @@ class TeamReads:
         late = await self._team.promises(now, LINES, late=True)
         workers = sorted({row["worker_id"] for row in (*ready, *unnoticed, *late)})
         if not workers:
-            return Today([], [], [])
+            return Today(Listed(), Listed(), Listed())
         events = await self._store.events_of(workers, (*_NAMED, *_ABOUT))
         told = await self._told(workers, _needed(events, (*ready, *unnoticed, *late)))
         return Today(
@@ -108,8 +116,8 @@ class TeamReads:
         return [one for one in told if one.event.worker_id in seen]
 
     def _lines(
-        self, rows: Iterable[Row], key: str, told: Mapping[tuple[UUID, str], Told]
-    ) -> list[Line]:
+        self, rows: Sequence[Row], key: str, told: Mapping[tuple[UUID, str], Told]
+    ) -> Listed:
         lines = []
         for row in rows:
             if (row["worker_id"], row[key]) in told:
@@ -117,7 +125,8 @@ class TeamReads:
                 name = named.disclosure.fields.get("display_name") if named else None
                 subject = told[row["worker_id"], row[key]].disclosure.subject
                 lines.append(Line(subject, str(name) if name else None, row))
-        return lines
+        untold = len(rows) - len(lines)
+        return Listed(lines, rows[0]["waiting"] - untold if rows else 0)
 
 
 def _about(event: Decoded) -> str:

@@ -21,7 +21,7 @@ _PROMISES = (
     _SHARING
     + """
 SELECT p.worker_id, p.promise_id, p.outcome, p.criteria, p.due_at,
-       coalesce(p.criteria_met_at, p.due_at) AS ready_at
+       coalesce(p.criteria_met_at, p.due_at) AS ready_at, count(*) OVER () AS waiting
 FROM read.promise p JOIN sharing USING (worker_id)
 WHERE p.employer_id = $1 AND p.due_at IS NOT NULL AND p.kept_at IS NULL AND p.declined_at IS NULL
   AND NOT (p.employer_id = ANY (p.withdrawn_by) AND p.withdrawn_at <= p.due_at)
@@ -34,18 +34,22 @@ ORDER BY CASE WHEN $5 THEN p.due_at ELSE coalesce(p.criteria_met_at, p.due_at) E
 LIMIT $6
 """
 )
+# A course that was finished before the person was hired waits since that day: nobody here could
+# have noticed it earlier.
 _UNNOTICED = (
-    _SHARING
-    + """
-SELECT t.worker_id, t.enrolment_id, t.course_id, t.completed_at
+    _SHARING  # noqa: S608 - both texts are ours
+    + """, hired AS (
+    SELECT e.worker_id, min(e.started_at) AS hired_at
+    FROM read.employment e JOIN sharing USING (worker_id)
+    WHERE e.employer_id = $1 AND e.started_at IS NOT NULL AND e.ended_at IS NULL
+    GROUP BY e.worker_id)
+SELECT t.worker_id, t.enrolment_id, t.course_id, t.completed_at, hired.hired_at,
+       greatest(t.completed_at, hired.hired_at) AS waits_since, count(*) OVER () AS waiting
 FROM read.training t JOIN sharing USING (worker_id)
+JOIN hired USING (worker_id)
 WHERE t.completed_at IS NOT NULL AND t.result IS DISTINCT FROM 'FAILED'
   AND NOT $1 = ANY (t.noticed_by)
-  AND EXISTS (
-    SELECT FROM read.employment e
-    WHERE e.worker_id = t.worker_id AND e.employer_id = $1
-      AND e.started_at IS NOT NULL AND e.ended_at IS NULL)
-ORDER BY t.completed_at, t.worker_id, t.enrolment_id
+ORDER BY waits_since, t.worker_id, t.enrolment_id
 LIMIT $5
 """
 )
@@ -60,14 +64,19 @@ class TeamStore:
         self._purposes = list(purposes)
 
     async def promises(self, at: datetime, limit: int, *, late: bool) -> list[Row]:
-        """Promises of this employer whose criteria are met, longest waiting first."""
+        """Promises of this employer whose criteria are met, longest waiting first.
+
+        `waiting` is how many there are, also beyond the limit.
+        """
         rows = await self._pool.fetch(
             _PROMISES, self._employer_id, "promise", self._purposes, at, late, limit
         )
         return [dict(row) for row in rows]
 
     async def unnoticed(self, at: datetime, limit: int) -> list[Row]:
-        """Courses that present employees finished, which this employer never noticed."""
+        """Courses that present employees finished, which this employer never noticed; `waiting`
+        as above.
+        """
         rows = await self._pool.fetch(
             _UNNOTICED, self._employer_id, "training", self._purposes, at, limit
         )

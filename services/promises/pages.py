@@ -56,6 +56,7 @@ def employers_promise(row: Row, *, subject: str, shared: bool) -> dict[str, Any]
 
 
 def training_answer(row: Row, *, subject: str, now: datetime) -> dict[str, Any]:
+    """`age_days` count since it was finished, or since the person was hired if that was later."""
     return {
         "subject": subject,
         "enrolment_id": row["enrolment_id"],
@@ -63,7 +64,8 @@ def training_answer(row: Row, *, subject: str, now: datetime) -> dict[str, Any]:
         "provider_id": row["provider_id"],
         "result": row["result"],
         "completed_at": row["completed_at"],
-        "age_days": max(0, (now - row["completed_at"]).days),
+        "waits_since": row["waits_since"],
+        "age_days": max(0, (now - row["waits_since"]).days),
     }
 
 

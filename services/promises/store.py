@@ -82,10 +82,15 @@ ORDER BY p.made_at DESC, p.worker_id DESC, p.promise_id DESC
 LIMIT $7
 """
 
+# Nobody could notice it here before the person was hired.
 _UNNOTICED = """
 SELECT t.worker_id, t.enrolment_id, t.course_id, t.provider_id, t.completed_at, t.result,
-       f.event_id AS completion_id
+       job.waits_since, f.event_id AS completion_id
 FROM read.training t
+CROSS JOIN LATERAL (
+    SELECT greatest(t.completed_at, min(e.started_at)) AS waits_since FROM read.employment e
+    WHERE e.worker_id = t.worker_id AND e.employer_id = $2
+        AND e.started_at IS NOT NULL AND e.ended_at IS NULL) job
 LEFT JOIN LATERAL (
     SELECT f.event_id FROM promises.fact f
     WHERE f.worker_id = t.worker_id AND f.name = 'TrainingCompleted'
@@ -94,8 +99,8 @@ LEFT JOIN LATERAL (
 WHERE t.worker_id = ANY ($1) AND t.completed_at IS NOT NULL AND t.result IS DISTINCT FROM 'FAILED'
     AND NOT $2 = ANY (t.noticed_by)
     AND ($3::text IS NULL OR t.enrolment_id = $3)
-    AND ($4::timestamptz IS NULL OR (t.completed_at, t.worker_id, t.enrolment_id) > ($4, $5, $6))
-ORDER BY t.completed_at, t.worker_id, t.enrolment_id
+    AND ($4::timestamptz IS NULL OR (job.waits_since, t.worker_id, t.enrolment_id) > ($4, $5, $6))
+ORDER BY job.waits_since, t.worker_id, t.enrolment_id
 LIMIT $7
 """
 _TRAINING = """
@@ -192,7 +197,9 @@ class PromisesStore:
         limit: int,
         enrolment_id: str | None = None,
     ) -> Sequence[Row]:
-        """Finished training of these workers that this employer has not noticed, oldest first."""
+        """Finished training of these workers that this employer has not noticed, longest waiting
+        first: since it was finished, or since the present job began if that was later.
+        """
         where = (list(workers), employer_id, enrolment_id, *(place or _NOWHERE), limit)
         return [dict(row) for row in await self._pool.fetch(_UNNOTICED, *where)]
 

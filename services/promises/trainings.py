@@ -32,9 +32,11 @@ async def unnoticed(
     before: Annotated[str | None, Query(max_length=1000)] = None,
     after: str | None = None,
 ) -> dict[str, Any]:
-    """Finished training of present employees that this employer has not noticed, oldest first.
+    """Finished training of present employees that this employer has not noticed, longest first.
 
-    Only of those who share their training with it. `before` is `next` of the page before.
+    It waits since it was finished, or since the person was hired if that was later
+    (`waits_since`). Only of those who share their training with it. `before` is `next` of the page
+    before.
     """
     if employer_id != who.organization_id:
         raise not_found("employer")
@@ -54,7 +56,7 @@ async def unnoticed(
             for number, row in enumerate(page)
             if allowed[number]
         ],
-        "next": pages.next_of(cursors, rows, limit, "completed_at", "enrolment_id"),
+        "next": pages.next_of(cursors, rows, limit, "waits_since", "enrolment_id"),
     }
 
 

@@ -35,6 +35,7 @@ class Team:
 
     async def fill(self) -> None:
         await self._add("Lena Park", 12, "training", "identity")
+        await self._add("Tom Early", 199, "training", "identity")
         await self._add("Marc Diaz", 30, "training")
         await self._add("Nora Silent", 90)
         await self._add("Otis Stopped", 80, "training", "identity")
@@ -135,13 +136,16 @@ def test_who_waits_longest_comes_first_and_only_who_shares_is_there(
     assert "This page shows people who share with you." in page.inner_text("main")
     who = [re.match(r"(Person w-\w{4}|\w+ \w+)", line) for line in finished]
     assert [found[1] for found in who if found] == [
+        "Tom Early",
         team.code(acme.cast.rosa),
         team.code(team.named["Marc Diaz"]),
         "Lena Park",
     ]
     assert re.search(
-        rf"Forklift safety Finished on {day(12)} Waits 1[12] days Noticed", finished[2]
+        rf"Forklift safety Finished on {day(12)} Waits 1[12] days Noticed", finished[3]
     )
+    before = f"Finished on {day(199)}, before you hired them on {day(190)}"
+    assert re.search(rf"Forklift safety {before} Waits (189|190) days", finished[0])
     ready, late = lines(page, "ready"), lines(page, "late")
     assert len(ready) == len(late) == 1
     assert ready[0].startswith(
@@ -151,6 +155,38 @@ def test_who_waits_longest_comes_first_and_only_who_shares_is_there(
     text = page.content()
     for hidden in ("Marc", "Nora", "Otis", "Rhea", *map(str, team.named.values())):
         assert hidden not in text
+
+
+def test_the_count_is_of_all_who_wait_not_of_those_shown(visit: Visitor, cast: Cast) -> None:
+    kitchen, log = Actor("EMPLOYER", "hr-1", "spring-kitchen"), cast.site.log
+
+    async def fill(courses: int) -> str:
+        own = {"entity_id": "spring-kitchen", "name": "Spring Kitchen", "kind": "EMPLOYER"}
+        where = dict.fromkeys(("city", "region", "postal_code", "website")) | {"version": 1}
+        new = people.organization("OrganizationRegistered", "spring-kitchen", **own, **where)
+        worker_id = await log.register("Ada Ortiz", at=people.ago(200))
+        job = people.job(employer_id="spring-kitchen", occupation=None, job_level=1)
+        started = people.about(
+            "EmploymentStarted", worker_id, kitchen, people.ago(190), **job, **people.pay("17.20")
+        )
+        grant = people.grant(worker_id, uuid4(), "spring-kitchen", "training", at=people.ago(100))
+        await log.add(new, started, grant)
+        for number in range(courses):
+            done = {**people.course(f"k-{number}"), "result": "PASSED", "score": None}
+            at = people.ago(50 + number)
+            await log.add(people.about("TrainingCompleted", worker_id, people.COLLEGE, at, **done))
+        await cast.site.read()
+        return await cast.site.key(Role.EMPLOYER, "spring-kitchen")
+
+    key = cast.site.do(fill(23))
+    visit.open("/sign-in")
+    visit.page.fill("#code", key)
+    visit.page.click("main button")
+    visit.page.wait_for_url("**/team")
+
+    assert len(lines(visit.page, "unnoticed")) == 20
+    assert visit.page.inner_text("#unnoticed") == "Finished training no one noticed (23)"
+    assert "When one is done, the next shows up." in visit.page.inner_text("main")
 
 
 def test_each_fact_that_was_read_is_told_to_the_person(visit: Visitor, team: Team) -> None:

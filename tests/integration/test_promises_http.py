@@ -324,6 +324,7 @@ async def test_unnoticed_training_shows_only_what_present_employees_share(region
     await finish(region, "e-of-a-stranger", NOW - timedelta(days=70), of=stranger)
     await finish(region, "e-new", NOW - timedelta(days=3))
     await finish(region, "e-old", NOW - timedelta(days=50))
+    await finish(region, "e-before", NOW - timedelta(days=400))
     last = await region.send(
         "TrainingCompleted",
         NOW,
@@ -337,13 +338,20 @@ async def test_unnoticed_training_shows_only_what_present_employees_share(region
 
     grant_id = await region.shares("training")
     found = (await unnoticed(region))["trainings"]
-    assert [(t["enrolment_id"], t["age_days"]) for t in found] == [("e-old", 50), ("e-new", 3)]
+    assert [(t["enrolment_id"], t["age_days"]) for t in found] == [
+        ("e-before", 80),  # since the hire
+        ("e-old", 50),
+        ("e-new", 3),
+    ]
+    assert found[0]["waits_since"] > found[0]["completed_at"]
     assert str(region.ana) not in str(found)
 
     first = await unnoticed(region, limit=1)
     second = await unnoticed(region, limit=1, before=first["next"])
-    assert [p["trainings"][0]["enrolment_id"] for p in (first, second)] == ["e-old", "e-new"]
-    assert second["next"] is None
+    third = await unnoticed(region, limit=1, before=second["next"])
+    pages = (first, second, third)
+    assert [p["trainings"][0]["enrolment_id"] for p in pages] == ["e-before", "e-old", "e-new"]
+    assert third["next"] is None
 
     await region.hub.http.delete(f"/v1/grants/{grant_id}", headers=region.worker)
     assert (await unnoticed(region))["trainings"] == []
