@@ -16,7 +16,7 @@ from services.common.clock import utc_now
 from services.common.emit import Actor, publish, stored
 from services.common.errors import Problem, not_found, unavailable
 from services.common.ids import new_id
-from services.common.positions import parse_after, wait_until_read
+from services.common.positions import read_after
 from services.consent import handlers, pages
 from services.consent.requests import AccessRequest, GrantOrder
 from services.consent.settings import ConsentSettings
@@ -106,13 +106,19 @@ async def access_requests(
     request: Request, who: Caller, store: Store, limit: Limit = 100, after: str | None = None
 ) -> dict[str, Any]:
     """A worker's requests to answer, or the ones that an organisation made, newest first."""
-    await wait_until_read(request.app.state.pool, parse_after(after))
+    position = await read_after(request.app.state.pool, after, of=_about(who))
     if who.role is Role.WORKER:
         rows = await store.requests_to_worker(who.worker_id, limit)
     else:
         rows = await store.requests_of_recipient(who.organization_id, limit)
     now = utc_now()
-    return {"requests": [pages.request_row(row, who, request.app.state.vault, now) for row in rows]}
+    shown = [pages.request_row(row, who, request.app.state.vault, now) for row in rows]
+    return {"requests": shown, "position": position}
+
+
+def _about(who: Principal) -> UUID | None:
+    """A worker reads of one person; organisations read of many."""
+    return who.worker_id if who.role is Role.WORKER else None
 
 
 @router.post("/access-requests/{request_id}/decline", status_code=202)
@@ -174,13 +180,14 @@ async def grants(
     request: Request, who: Caller, store: Store, limit: Limit = 100, after: str | None = None
 ) -> dict[str, Any]:
     """A worker's own grants, or the ones to the caller's organisation, newest first."""
-    await wait_until_read(request.app.state.pool, parse_after(after))
+    position = await read_after(request.app.state.pool, after, of=_about(who))
     if who.role is Role.WORKER:
         rows = await store.grants_of_worker(who.worker_id, limit)
     else:
         rows = await store.grants_to_recipient(who.organization_id, limit)
     now = utc_now()
-    return {"grants": [pages.grant_row(row, who, request.app.state.vault, now) for row in rows]}
+    shown = [pages.grant_row(row, who, request.app.state.vault, now) for row in rows]
+    return {"grants": shown, "position": position}
 
 
 @router.delete("/grants/{grant_id}")
@@ -210,6 +217,6 @@ async def disclosures(
     after: str | None = None,
 ) -> JSONResponse:
     """Who saw what of the caller's own record, newest first; `next` is the following page."""
-    await wait_until_read(request.app.state.pool, parse_after(after))
+    position = await read_after(request.app.state.pool, after, of=who.worker_id)
     rows = await store.disclosures(who.worker_id, pages.parse_place(before), limit + 1)
-    return JSONResponse(pages.disclosure_page(rows, limit))
+    return JSONResponse({**pages.disclosure_page(rows, limit), "position": position})

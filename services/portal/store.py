@@ -18,6 +18,7 @@ from services.common.errors import DoesNotDecode, UnknownSchema
 from services.common.kafka import Position
 from services.common.later_schemas import LaterSchemas
 from services.common.log import get_logger
+from services.common.positions import reflected
 from services.common.postgres import Connection, Pool
 
 log = get_logger("portal")
@@ -29,12 +30,6 @@ WHERE worker_id = $1 AND topic = 'stories'
   AND ($2::text[] IS NULL OR category = ANY($2)) AND NOT event_type = ANY($3)
   AND ($4::timestamptz IS NULL OR (occurred_at, event_id) < ($4, $5))
 ORDER BY occurred_at DESC, event_id DESC LIMIT $6
-"""
-# The position first: what is read after it holds at least that much.
-_REFLECTS = """
-SELECT p.partition, p.next_offset FROM read.stream_position p
-WHERE p.topic = 'stories' AND p.partition = (
-    SELECT s.partition FROM read.story s WHERE s.worker_id = $1 AND s.topic = 'stories' LIMIT 1)
 """
 _AGREED = """
 SELECT g.grant_id, g.worker_id, g.recipient_id, g.categories, g.purposes, g.valid_from,
@@ -220,10 +215,7 @@ class ReadStore:
         self, worker_id: UUID, *, using: Connection | None = None
     ) -> Position | None:
         """The last position on the worker's partition that the read model holds, if any."""
-        row = await (using or self._pool).fetchrow(_REFLECTS, worker_id)
-        if row is None or row["next_offset"] < 1:
-            return None
-        return Position("stories", row["partition"], row["next_offset"] - 1)
+        return await reflected(using or self._pool, worker_id)
 
     async def worker_now(self, worker_id: UUID) -> UUID:
         """The id that this worker's story is under now: another one after a merge."""

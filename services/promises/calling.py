@@ -13,7 +13,8 @@ from fastapi import Depends, Query, Request
 from services.common.access import Principal, Role, caller
 from services.common.clock import Clock
 from services.common.errors import Problem, not_found
-from services.common.positions import behind, parse_after
+from services.common.kafka import Position
+from services.common.positions import behind, last_before, parse_after, reflected_of
 from services.common.vault import Vault
 from services.promises.settings import PromisesSettings
 from services.promises.sharing import Sharing
@@ -70,15 +71,27 @@ async def person(
 
 
 async def wait_until_followed(
-    store: PromisesStore, after: str | None, *, within_s: float = 5.0
-) -> None:
-    """Return when the promises worker has taken in the position.
+    store: PromisesStore, after: str | None, worker_id: UUID | None, *, within_s: float = 5.0
+) -> str | None:
+    """Wait until the promises worker has taken in the position; answer the one that a read
+    reflects, as `read_after` does: on the worker's partition, or on that of `after`.
 
     Raises Problem 422 for another text, 503 with the lag when it does not happen in time.
     """
     position = parse_after(after)
-    if position is None or position.topic != "stories":
-        return
+    if position is not None and position.topic == "stories":
+        await _wait(store, position, within_s)
+    if worker_id is not None:
+        found = reflected_of(worker_id, await store.held())
+    elif position is not None:
+        place = position.topic, position.partition
+        found = last_before(place, await store.reached(*place))
+    else:
+        return None
+    return str(found) if found else None
+
+
+async def _wait(store: PromisesStore, position: Position, within_s: float) -> None:
     deadline, pause = time.monotonic() + within_s, 0.005
     while (reached := await store.reached(position.topic, position.partition)) <= position.offset:
         if time.monotonic() > deadline:

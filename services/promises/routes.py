@@ -13,7 +13,7 @@ from services.common.agreements_on_file import may_send
 from services.common.codec import decode
 from services.common.emit import Actor
 from services.common.errors import FieldError, Problem, not_found
-from services.common.positions import parse_after, wait_until_read
+from services.common.positions import DIRECTORY, read_after
 from services.promises import handlers, pages
 from services.promises.calling import (
     Caller,
@@ -58,7 +58,7 @@ async def pathways(
     after: str | None = None,
 ) -> dict[str, Any]:
     """The pathways in force, by employer and id; `next` is the following page."""
-    await wait_until_read(request.app.state.pool, parse_after(after))
+    position = await read_after(request.app.state.pool, after, of=DIRECTORY)
     start, _, rest = (before or "").partition(" ")
     place = (start, rest) if before else None
     rows = await service.store.pathways(employer, None, place, limit + 1)
@@ -66,6 +66,7 @@ async def pathways(
     return {
         "pathways": [pages.pathway_answer(row) for row in rows[:limit]],
         "next": f"{last['organization_id']} {last['pathway_id']}" if last else None,
+        "position": position,
     }
 
 
@@ -79,7 +80,7 @@ async def pathway(
     after: str | None = None,
 ) -> dict[str, Any]:
     """One pathway with all its versions. Name the employer when several have one of that id."""
-    await wait_until_read(request.app.state.pool, parse_after(after))
+    position = await read_after(request.app.state.pool, after, of=DIRECTORY)
     mine = who.organization_id if employer is None and who.role is Role.EMPLOYER else employer
     found = await service.store.pathways(mine, pathway_id, None, 2)
     if not found:
@@ -92,6 +93,7 @@ async def pathway(
     return {
         **pages.pathway_answer(found[0]),
         "versions": [pages.pathway_answer(v) for v in versions],
+        "position": position,
     }
 
 
@@ -179,18 +181,19 @@ async def promises(
 
     An employer sees how a promise goes while the person shares that, and else what it said itself.
     """
-    await wait_until_followed(service.store, after)
+    worker_id = who.worker_id if who.role is Role.WORKER else None
+    position = await wait_until_followed(service.store, after, worker_id)
     cursors = pages.Cursors(service.vault, f"promises:{who.subject}")
-    is_worker = who.role is Role.WORKER
     rows = await service.store.promises(
-        worker_id=who.worker_id if is_worker else None,
-        employer_id=None if is_worker else who.organization_id,
+        worker_id=worker_id,
+        employer_id=who.organization_id if worker_id is None else None,
         place=cursors.read(before),
         limit=limit + 1,
     )
     return {
         "promises": await _shown(service, who, rows[:limit]),
         "next": pages.next_of(cursors, rows, limit, "made_at", "promise_id"),
+        "position": position,
     }
 
 

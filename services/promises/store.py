@@ -108,6 +108,7 @@ SELECT worker_id, enrolment_id, course_id, provider_id, completed_at, result FRO
 WHERE worker_id = $1 AND enrolment_id = $2 AND completed_at IS NOT NULL
     AND result IS DISTINCT FROM 'FAILED'
 """
+_HELD = "SELECT partition, next_offset FROM promises.position WHERE topic = 'stories'"
 _REACHED = "SELECT next_offset FROM promises.position WHERE topic = $1 AND partition = $2"
 
 Place = tuple[datetime, UUID, str]  # where the next page of a list begins
@@ -206,6 +207,11 @@ class PromisesStore:
     async def finished(self, worker_id: UUID, enrolment_id: str) -> Row | None:
         row = await self._pool.fetchrow(_TRAINING, worker_id, enrolment_id)
         return dict(row) if row else None
+
+    async def held(self) -> Mapping[int, int]:
+        """The worker has taken in what stands before these offsets, by partition of `stories`."""
+        rows = await self._pool.fetch(_HELD)
+        return {row["partition"]: row["next_offset"] for row in rows}
 
     async def reached(self, topic: str, partition: int) -> int:
         """The worker has taken in what stands on the partition before this offset."""

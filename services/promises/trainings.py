@@ -11,7 +11,7 @@ from services.common.agreements_on_file import may_send
 from services.common.emit import Actor
 from services.common.errors import not_found
 from services.common.ids import derived_id
-from services.common.positions import parse_after, wait_until_read
+from services.common.positions import read_after
 from services.promises import handlers, pages
 from services.promises.calling import Employer, Limit, Parts, Service
 from services.promises.requests import NoticeOrder
@@ -40,7 +40,7 @@ async def unnoticed(
     """
     if employer_id != who.organization_id:
         raise not_found("employer")
-    await wait_until_read(request.app.state.pool, parse_after(after))
+    position = await read_after(request.app.state.pool, after, of=None)
     now = service.clock()
     cursors = pages.Cursors(service.vault, f"unnoticed:{employer_id}")
     workers = await service.sharing.employees_who_share(employer_id, _TRAINING, now)
@@ -57,6 +57,7 @@ async def unnoticed(
             if allowed[number]
         ],
         "next": pages.next_of(cursors, rows, limit, "waits_since", "enrolment_id"),
+        "position": position,
     }
 
 

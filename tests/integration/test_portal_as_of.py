@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from schemas.catalog import event_types
 from services.common.access import Role
 from services.common.emit import HUB, Actor, about_worker
+from services.common.kafka import partition_for
 from services.common.postgres import Pool
 from services.common.settings import Settings
 from services.common.vault import Keyring, Vault
@@ -24,6 +25,7 @@ from tests.integration.test_portal_story import SERVICES as SERVICES
 from tests.integration.test_portal_story import projecting, read
 from tests.processes import until
 
+READS = ("story", "standing", "skills", "promises")
 HUBS = Actor("SYSTEM", "identity", HUB)
 
 
@@ -52,7 +54,7 @@ async def rosa(log: people.Log, pool: Pool, settings: Settings) -> UUID:
 class Reader:
     """Somebody who reads of one worker."""
 
-    def __init__(self, hub: Hub, headers: dict[str, str], worker: object) -> None:
+    def __init__(self, hub: Hub, headers: dict[str, str], worker: UUID) -> None:
         self._hub = hub
         self._headers = headers
         self.worker = worker
@@ -255,7 +257,7 @@ async def test_a_position_that_is_not_reached_is_answered_with_the_lag(
     topic, partition, offset = reached.split(":")
     ahead = f"{topic}:{partition}:{int(offset) + 41}"
 
-    for what in ("story", "standing", "skills"):
+    for what in READS:
         assert (await own.answer(what, after=reached)).status_code == 200
         behind = await own.answer(what, after=ahead)
         assert behind.status_code == 503
@@ -270,6 +272,24 @@ async def test_a_position_that_is_not_reached_is_answered_with_the_lag(
         assert lag["seconds_since_last"] >= 0
 
 
+async def test_a_worker_without_a_story_is_told_a_position_too(
+    hub: Hub, own: Reader, settings: Settings
+) -> None:
+    """On the partition where the story would be: so that a reader knows how fresh "nothing" is."""
+    place = partition_for(own.worker.bytes, settings.partitions)
+    worker_id = next(
+        one
+        for one in (uuid4() for _ in range(10_000))
+        if partition_for(one.bytes, settings.partitions) == place
+    )
+    nobody = Reader(hub, await hub.key(Role.WORKER, str(worker_id)), worker_id)
+    reached = (await own.get("story"))["position"]
+
+    for what in READS:
+        assert (await nobody.get(what))["position"] == reached, what
+        assert (await nobody.get(what, known_at=ago(30)))["position"] == reached, what
+
+
 async def test_answers_say_that_something_is_parked(own: Reader, acme: Reader, pool: Pool) -> None:
     await pool.execute(
         "INSERT INTO read.parked (topic, partition, log_offset, worker_id, reason, headers)"
@@ -278,7 +298,7 @@ async def test_answers_say_that_something_is_parked(own: Reader, acme: Reader, p
     )
 
     for reader in (own, acme):
-        for what in ("story", "standing", "skills"):
+        for what in READS:
             assert (await reader.get(what))["parked"] is True
             assert (await reader.get(what, as_of=ago(30)))["parked"] is True
 
@@ -307,7 +327,7 @@ async def test_a_bad_parameter_is_named_with_its_fix(hub: Hub) -> None:
         assert error["field"] == next(iter(params))
         assert error.get("fix") or "less than" in error["problem"]
     paths = (await hub.http.get("/api")).json()["paths"]
-    for what in ("story", "standing", "skills", "promises"):
+    for what in READS:
         said = paths[f"/v1/workers/{{worker}}/{what}"]["get"]["parameters"]
         words = {one["name"]: one.get("description", "") for one in said}
         assert all(words[name] for name in ("as_of", "known_at", "after", "limit", "before"))
@@ -323,7 +343,7 @@ async def test_what_is_too_long_for_one_read_is_read_by_pages(
     monkeypatch.setattr("services.projections.as_of.MOST_EVENTS", 5)
     refused = await own.answer("story", known_at=ago(1))
     assert (refused.status_code, refused.json()["type"]) == (422, "/problems/too-long")
-    for what in ("story", "standing", "skills", "promises"):
+    for what in READS:
         assert (await own.answer(what)).status_code == 200
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from services.common import reads
 from services.common.access import Role
 from services.common.kafka import Position
 from services.common.positions import wait_until_read
-from services.common.postgres import Pool
+from services.common.postgres import Connection, Pool
 from services.common.settings import Settings
 from services.common.vault import Keyring, Vault
 from services.projections.projections import PROJECTIONS
@@ -289,27 +289,74 @@ async def test_a_withdrawal_waits_for_a_read_under_way(
     assert done == ["read", "stopped"]
 
 
-async def test_after_waits_for_the_read_model(
-    hub: Hub, rosa: UUID, log: Log, settings: Settings
-) -> None:
-    key = await hub.key(Role.WORKER, str(rosa))
-    position = await log.add(
+async def kept(log: Log, rosa: UUID) -> Position:
+    """Something new of Rosa on the log."""
+    return await log.add(
         people.about("PromiseKept", rosa, people.ACME, people.NOW, promise_id="p-pay")
     )
 
-    behind = await get(hub, rosa, key, after=str(position))
-    async with projecting(settings):
-        answer = await until(lambda: _ok(hub, rosa, key, str(position)), within_s=20)
+
+async def test_after_a_position_that_does_not_come_is_503(
+    hub: Hub, rosa: UUID, log: Log, settings: Settings
+) -> None:
+    key = await hub.key(Role.WORKER, str(rosa))
+
+    behind = await get(hub, rosa, key, after=str(await kept(log, rosa)))
 
     assert behind.status_code == 503
     assert int(behind.headers["retry-after"]) >= 1
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTAL_AFTER_PATIENCE", "PT60S")
+
+
+async def test_after_waits_for_the_read_model(
+    patient: None, hub: Hub, pool: Pool, rosa: UUID, log: Log, settings: Settings
+) -> None:
+    """One call: it is made while the read model is held back, looks, waits, and has the event."""
+    key, position = await hub.key(Role.WORKER, str(rosa)), await kept(log, rosa)
+    async with pool.acquire() as holding, projecting_held(settings, holding, position) as let_go:
+        now = await pool.fetchval("SELECT clock_timestamp()")
+        call = asyncio.create_task(get(hub, rosa, key, after=str(position), limit=1))
+        await until(lambda: _has_looked(pool, now))
+        assert not call.done()
+        await let_go()
+        answer = await call
+
+    assert answer.status_code == 200
     assert answer.json()["items"][0]["type"] == "PromiseKept"
     assert Position.parse(answer.json()["position"]) >= position
 
 
-async def _ok(hub: Hub, rosa: UUID, key: dict[str, str], after: str) -> Any:
-    answer = await get(hub, rosa, key, after=after, limit=1)
-    return answer if answer.status_code == 200 else None
+@asynccontextmanager
+async def projecting_held(
+    settings: Settings, holding: Connection, position: Position
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Projections that can't pass the position before they are let go."""
+    held = holding.transaction()
+    await held.start()
+    reached = await holding.fetchval(
+        "SELECT next_offset FROM read.stream_position WHERE topic = $1 AND partition = $2"
+        " FOR UPDATE",
+        position.topic,
+        position.partition,
+    )
+    assert reached <= position.offset
+    async with projecting(settings):
+        yield held.rollback
+
+
+async def _has_looked(pool: Pool, since: datetime) -> bool:
+    """Whether somebody asked how far the read model is."""
+    return bool(
+        await pool.fetchval(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
+            " AND query LIKE '%AS idle_s%' AND query NOT LIKE '%pg_stat%' AND query_start > $1)",
+            since,
+        )
+    )
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaProducer
 from services.common.access import Role
 from services.common.codec import decode
 from services.common.emit import Actor, about_organization, about_worker, publish
+from services.common.kafka import Position
 from services.common.settings import Settings
 from services.projections.projections import PROJECTIONS
 from services.projections.settings import ProjectionsSettings
@@ -144,6 +145,35 @@ async def test_a_promise_that_was_taken_back_is_over_for_both(region: Region) ->
         f"/v1/promises/{promise_id}/answer", region.worker, answer="accept"
     )
     assert (status, answer["type"]) == (409, "/problems/withdrawn")
+
+
+async def test_every_read_answers_the_position_that_it_reflects(region: Region) -> None:
+    """One person's on the person's partition, the directory's on its own, many people's on that of
+    `after`."""
+    await promised(region)
+    grant_id = await region.shares("promise")
+    own = {"promise_id": "p", "employer_id": ACME, "reason": "OTHER"}
+    after = Position.parse(await region.send("PromiseWithdrawn", NOW, ACME, **own))
+    place = after.topic, after.partition
+    of_one = ("/v1/grants", "/v1/access-requests", "/v1/disclosures", "/v1/promises")
+    of_many = (*of_one[:2], "/v1/promises", f"/v1/employers/{ACME}/unnoticed-training")
+
+    for path, who in [
+        *((path, region.worker) for path in of_one),
+        *((path, region.acme) for path in of_many),
+    ]:
+        status, found = await region.get(path, who, after=str(after))
+        assert status == 200, found
+        position = Position.parse(found["position"])
+        assert (position.topic, position.partition) == place, path
+        assert position >= after, path
+        _, found = await region.get(path, who)
+        assert (found["position"] is None) == (who is region.acme), path
+    for path in ("/v1/pathways", "/v1/pathways/to-lead"):
+        _, found = await region.get(path, region.acme)
+        assert found["position"].startswith("directory:0:"), path
+    _, found = await region.get("/v1/grants", region.worker)
+    assert [grant["grant_id"] for grant in found["grants"]] == [grant_id]
 
 
 async def test_a_pathway_has_versions_and_the_same_again_is_the_same(region: Region) -> None:
