@@ -96,7 +96,7 @@ def _groups(
     going = [card for row, card in cards if not card.waits_for_answer and not is_over(row, now)]
     groups = [
         ("new", t.gettext("Do you want it?"), new),
-        ("open", t.gettext("Open"), going),
+        ("open", t.gettext("Still open"), going),
         ("over", t.gettext("Over"), over),
     ]
     return [group for group in groups if group[2]]

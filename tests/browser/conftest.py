@@ -181,7 +181,28 @@ def rosa(visit: Visitor) -> Visitor:
     return visit
 
 
-@pytest.fixture
-def shots() -> Path | None:
-    """Where screenshots go, when `SCREENSHOTS` asks for them."""
-    return Path("docs/screenshots") if os.environ.get("SCREENSHOTS") else None
+SHOTS = Path("docs/screenshots")
+
+
+def picture(visitor: Visitor, name: str, path: str, *, whole: bool) -> None:
+    """Make docs/screenshots/NAME-phone.png or -desktop.png when `SCREENSHOTS` is set; else look
+    that it is there.
+
+    whole: the page to its end, where what it is about would be cut.
+    """
+    size = visitor.page.viewport_size
+    assert size is not None
+    file = SHOTS / f"{name}-{'phone' if size['width'] == 360 else 'desktop'}.png"
+    if os.environ.get("SCREENSHOTS"):
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        visitor.open(path).wait_for_load_state("load")
+        visitor.page.screenshot(path=file, full_page=whole)
+    assert 5_000 < file.stat().st_size < 400_000, file
+
+
+@pytest.fixture(params=[360, 1100])
+def pictured(visit: Visitor, request: pytest.FixtureRequest) -> Visitor:
+    """A phone, or a larger screen, for pictures."""
+    width = request.param
+    visit.page.set_viewport_size({"width": width, "height": 1400 if width == 360 else 900})
+    return visit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import threading
 from collections.abc import Coroutine
@@ -36,6 +37,7 @@ from tests.conftest import _with_database
 from tests.processes import free_port
 
 T = TypeVar("T")
+PICTURES = bool(os.environ.get("SCREENSHOTS"))
 
 
 class Site:
@@ -49,7 +51,8 @@ class Site:
         self.settings = Settings(
             kafka_bootstrap=kafka,
             database_url=SecretStr(_with_database(postgres, self._database)),
-            topic_prefix=f"t{secrets.token_hex(4)}.",
+            # Pictures show the name that topics have in use.
+            topic_prefix="workforce." if PICTURES else f"t{secrets.token_hex(4)}.",
             partitions=4,
             vault_dir=folder / "vault",
             public_url=self.url,

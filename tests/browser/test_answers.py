@@ -281,7 +281,7 @@ def test_promises_tell_what_who_by_when_and_if_they_were_kept(rosa: Visitor) -> 
     assert re.search(rf"They must do it by {day(6)} [56] days late", late)
     assert kept.startswith(f"An interview Kept Acme Foods Promised on {day(420)}")
     assert kept.endswith(f"They did it on {day(400)}")
-    assert page.locator("main h2").all_inner_texts() == ["Do you want it?", "Open", "Over"]
+    assert page.locator("main h2").all_inner_texts() == ["Do you want it?", "Still open", "Over"]
 
 
 @pytest.fixture
@@ -304,13 +304,13 @@ def ended(cast: Cast) -> UUID:
     [
         (
             "en",
-            ["Open", "Over"],
+            ["Still open", "Over"],
             ["Late", "Taken back", "Taken back", "Not kept", "Kept"],
             ("They must do it by", "days late", "They took it back on"),
         ),
         (
             "es",
-            ["Abierta", "Pasadas"],
+            ["Aún abiertas", "Pasadas"],
             ["Tarde", "Retirada", "Retirada", "No cumplida", "Cumplida"],
             ("Deben cumplir a más tardar el", "días tarde", "La retiraron el"),
         ),
@@ -375,7 +375,7 @@ def test_a_promise_is_accepted_and_then_shared_without_javascript(
     page.get_by_role("button", name="Yes, share").click()
     assert "You share 1 thing with Acme Foods" in page.get_by_role("status").inner_text()
     page.get_by_role("link", name="Promises").click()
-    assert page.locator("main h2").all_inner_texts() == ["Open"]
+    assert page.locator("main h2").all_inner_texts() == ["Still open"]
     context.close()
 
 

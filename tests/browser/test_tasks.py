@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import csv
 import re
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from services.common.access import Role
 from services.demo.data import open_university
 from tests.browser import people
-from tests.browser.conftest import Cast, Visitor
+from tests.browser.conftest import Cast, Visitor, picture
 
 pytestmark = pytest.mark.browser
-SHOT_BYTES = 150_000
 
 
 @pytest.fixture
@@ -292,30 +290,14 @@ def test_no_link_of_the_pages_is_dead(rosa: Visitor) -> None:
         assert rosa.context.request.get(address).status == expected, address
 
 
-@pytest.mark.parametrize("width", [360, 1100])
-def test_screenshots(visit: Visitor, shots: Path | None, width: int) -> None:
-    """Makes docs/screenshots when SCREENSHOTS is set; else looks that each page has a picture."""
-    kind = "phone" if width == 360 else "desktop"
-    addresses = {
-        "front": "/",
-        "cohorts": "/cohorts",
-        "my-story": "/me",
-        "promises": "/me/promises",
-        "share-request": "/me/requests/r-1",
-        "who-sees-it": "/me/sharing",
-        "stop-sharing": f"/me/sharing/{visit.cast.rosa_grant}/stop",
-    }
-    visit.page.set_viewport_size({"width": width, "height": 1400 if width == 360 else 900})
-    for name, path in addresses.items():
-        if path.startswith("/me") and "tl_login" not in str(visit.context.cookies()):
-            visit.sign_in(visit.cast.rosa)
-        if shots is not None:
-            shots.mkdir(parents=True, exist_ok=True)
-            _shoot(visit.open(path), shots / f"{name}-{kind}.png")
-        picture = Path("docs/screenshots") / f"{name}-{kind}.png"
-        assert 5_000 < picture.stat().st_size < SHOT_BYTES, picture
-
-
-def _shoot(page: Page, path: Path) -> None:
-    page.wait_for_load_state("networkidle")
-    page.screenshot(path=path)
+def test_screenshots(pictured: Visitor) -> None:
+    picture(pictured, "front", "/", whole=False)
+    picture(pictured, "cohorts", "/cohorts", whole=True)
+    pictured.sign_in(pictured.cast.rosa)
+    picture(pictured, "my-story", "/me", whole=False)
+    picture(pictured, "my-story-es", "/me?lang=es", whole=False)
+    picture(pictured, "promises-es", "/me/promises?lang=es", whole=True)
+    picture(pictured, "promises", "/me/promises?lang=en", whole=True)
+    picture(pictured, "share-request", "/me/requests/r-1", whole=True)
+    picture(pictured, "who-sees-it", "/me/sharing", whole=False)
+    picture(pictured, "stop-sharing", f"/me/sharing/{pictured.cast.rosa_grant}/stop", whole=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,7 +16,7 @@ from services.common.access import Role
 from services.common.emit import Actor
 from services.common.vault import Vault
 from tests.browser import people
-from tests.browser.conftest import Cast, Visitor
+from tests.browser.conftest import Cast, Visitor, picture
 from tests.browser.test_checks import DATA, untranslated
 from tests.browser.test_public_pages import TARGETS, WIDE
 
@@ -312,14 +311,6 @@ def test_the_page_is_light_its_targets_large_and_nothing_complains(acme: Visitor
     assert acme.complaints == []
 
 
-@pytest.mark.parametrize("width", [360, 1100])
-def test_screenshots(acme: Visitor, shots: Path | None, width: int) -> None:
-    """Makes docs/screenshots when SCREENSHOTS is set; else looks that each page has a picture."""
-    kind = "phone" if width == 360 else "desktop"
-    acme.page.set_viewport_size({"width": width, "height": 1400 if width == 360 else 900})
-    for name, path in {"team": "/team", "demo": "/demo"}.items():
-        picture = Path("docs/screenshots") / f"{name}-{kind}.png"
-        if shots is not None:
-            acme.open(path).wait_for_load_state("load")
-            acme.page.screenshot(path=picture)
-        assert 5_000 < picture.stat().st_size < 150_000, picture
+def test_screenshots(pictured: Visitor, acme: Visitor) -> None:
+    picture(acme, "team", "/team", whole=True)
+    picture(acme, "demo", "/demo", whole=False)
