@@ -291,7 +291,7 @@ def test_no_link_of_the_pages_is_dead(rosa: Visitor) -> None:
 
 
 def test_screenshots(pictured: Visitor) -> None:
-    picture(pictured, "front", "/", whole=False)
+    picture(pictured, "front", "/", whole=True)
     picture(pictured, "cohorts", "/cohorts", whole=True)
     pictured.sign_in(pictured.cast.rosa)
     picture(pictured, "my-story", "/me", whole=False)
