@@ -284,6 +284,7 @@ async def test_a_worker_without_a_story_is_told_a_position_too(
     )
     nobody = Reader(hub, await hub.key(Role.WORKER, str(worker_id)), worker_id)
     reached = (await own.get("story"))["position"]
+    assert reached is not None
 
     for what in READS:
         assert (await nobody.get(what))["position"] == reached, what
