@@ -22,10 +22,10 @@ from tests.bench.figure import Figure
 from tests.bench.servers import hub, servers
 from tests.processes import HubProcess, free_port, until
 
-DESCRIPTION: str = "A CSV import: rows a second, and the memory of the process (scale 10: 1 M rows)"
+DESCRIPTION: str = "A CSV import of a million rows: rows a second, and the memory of the process"
 
-ROWS = 100_000
-PEOPLE = 10_000  # each has ten rows in 100,000
+ROWS = 1_000_000
+PEOPLE = 100_000  # each has ten rows
 MOST_MB = 512
 MAPPING = """
 name: bench
@@ -191,7 +191,7 @@ def _figures(account: dict[str, Any], peak: int, scaled: dict[str, Any]) -> list
             value=megabytes,
             unit="MB",
             aim=f"< {MOST_MB} MB",
-            met=megabytes < MOST_MB,
+            met=megabytes < MOST_MB if scaled["rows"] >= ROWS else None,  # said of a million
             scale=scaled,
         ),
     ]
