@@ -19,7 +19,7 @@ from services.common.limits import RateLimit
 from services.ingest.account_store import AccountStore
 from services.ingest.body import PLAIN, json_of, media_type
 from services.ingest.drafts import ItemResult, Status
-from services.ingest.explain import echo
+from services.ingest.explain import echo, named
 from services.ingest.handlers import validated
 from services.ingest.routes import json_answer, refusal
 from services.ingest.settings import IngestSettings
@@ -106,9 +106,7 @@ def _order(body: Any, known: frozenset[str]) -> Mapping[str, Any]:
         error = FieldError("", f"is not an object; got {echo(body)}", "Send one JSON object.")
         raise Problem(422, "invalid", "The body is not as it must be.", errors=[error])
     fix = f"Known here: {', '.join(sorted(known))}."
-    if errors := [
-        FieldError(echo(n).strip("'"), "is not known", fix) for n in body if n not in known
-    ]:
+    if errors := [FieldError(named(n), "is not known", fix) for n in body if n not in known]:
         raise Problem(422, "invalid", "Some fields are not known.", errors=errors[:20])
     return body
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from reprlib import Repr
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -13,6 +14,10 @@ from schemas.models import MODELS
 from services.common.errors import FieldError
 
 _ECHOED = 80  # characters of what came in that an answer repeats at most
+# A list may hold a thousand lists in each other, which `repr` gives up at.
+_SHORT = Repr()
+_SHORT.maxlevel = 3
+_SHORT.maxstring = _SHORT.maxother = _ECHOED
 _MOST_ERRORS = 20
 _INSTANT = "Write an instant with its zone, as 2026-03-01T09:00:00Z."
 # What our own validators raise stands in no field.
@@ -35,8 +40,13 @@ _ENVELOPE = {
 
 def echo(value: object) -> str:
     """What came in, cut short and made harmless, so that it can stand in an answer or a log."""
-    text = repr(value) if isinstance(value, str) else repr(value)[: _ECHOED * 2]
+    text = repr(value[: _ECHOED + 1]) if isinstance(value, str) else _SHORT.repr(value)
     return text if len(text) <= _ECHOED else f"{text[: _ECHOED - 1]}…"
+
+
+def named(place: str) -> str:
+    """A field's name as it came in, made harmless in the same way."""
+    return echo(place).strip("'\"")
 
 
 def _like(name: str, known: Mapping[str, object]) -> str:
@@ -68,7 +78,7 @@ def _field_error(details: ErrorDetails, event_type: EventType) -> FieldError:
         place, fix = _OWN_RULES.get(said, ("", "Send one JSON object per event."))
         return FieldError(place, said, fix)
     top = str(path[0])
-    name = echo(".".join(str(part) for part in path)).strip("'\"")
+    name = named(".".join(str(part) for part in path))
     if kind == "extra_forbidden":
         known = dict(MODELS[event_type.name].model_fields)
         fix = _like(top, known).strip() or f"Remove it; {event_type.name} has no such field."

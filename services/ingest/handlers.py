@@ -21,7 +21,7 @@ from services.common.errors import FieldError
 from services.common.ids import derived_id, event_id_of, new_id
 from services.common.vault import Vault
 from services.ingest.drafts import Draft, ItemResult, Status, content_of
-from services.ingest.explain import echo, field_errors, unknown_type
+from services.ingest.explain import echo, field_errors, named, unknown_type
 
 _EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9999, 12, 31, tzinfo=UTC)
@@ -121,7 +121,7 @@ def validated(item: object) -> EdgeEvent | ItemResult:
 def _control_characters(item: Mapping[str, Any]) -> list[FieldError]:
     """Texts with control characters, which logs, pages and databases trip over."""
     return [
-        FieldError(echo(name).strip("'"), "has control characters", "Remove them.")
+        FieldError(named(name), "has control characters", "Remove them.")
         for name, value in item.items()
         if any(
             isinstance(text, str) and any(ord(c) < 32 and c not in "\t\n\r" for c in text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,7 +22,10 @@ from services.common.postgres import Pool
 from services.common.settings import Settings
 from services.common.vault import Keyring, Vault
 from services.demo.data import open_university, provider_lists
+from services.ingest.imports import routes
+from services.ingest.imports.mapping import ImportMapping
 from services.ingest.imports.opening import BATCH_EVENTS, file_of
+from services.ingest.imports.parsing import parse_mapping
 from services.ingest.imports.runner import ImportRunner
 from services.ingest.imports.settings import ImportSettings
 from services.ingest.imports.store import Import, ImportStore, NewImport
@@ -45,6 +49,7 @@ events:
       provider_id: "{@caller}"
 """
 HEADER = "person,course,day\n"
+DAY_TWICE = 'as: date, formats: ["%d/%d/%Y"]'
 
 
 async def test_the_shipped_cohort_is_on_the_log_and_a_second_time_changes_nothing(
@@ -160,6 +165,8 @@ async def test_a_dry_run_tells_and_writes_nothing(hub: Hub, settings: Settings) 
         (Role.PROVIDER, "person,Course,day\n", MAPPING, 422, "It has: person, Course, day."),
         (Role.PROVIDER, HEADER, "no-such-mapping", 422, "oulad-results"),
         (Role.PROVIDER, HEADER, "events: [", 422, "is not YAML"),
+        (Role.PROVIDER, HEADER, "[" * 100_000, 422, "nested more than 50 deep"),
+        (Role.PROVIDER, HEADER, MAPPING.replace("as: iso", DAY_TWICE), 422, "each part once"),
         (Role.PROVIDER, b"", MAPPING, 422, "is empty"),
         (Role.PROVIDER, HEADER, "x" * 300_000, 400, "exceeded"),
         (Role.PROVIDER, HEADER, "oulad-results", 422, "lookup.courses"),
@@ -177,6 +184,25 @@ async def test_an_import_that_can_not_work_is_refused_at_once(
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert says in answer.text
+
+
+async def test_a_mapping_is_read_beside_the_other_calls(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may take a moment, so never on the thread that answers everybody."""
+    key, threads = await hub.key(Role.PROVIDER, "college"), []
+
+    def read(text: bytes) -> ImportMapping:
+        threads.append(threading.current_thread())
+        return parse_mapping(text)
+
+    monkeypatch.setattr(routes, "parse_mapping", read)
+    sent = {"file": ("rows.csv", HEADER + "1,welding,2024-01-08\n", "text/csv")}
+    for path in ("/v1/imports/inspect", "/v1/imports?dry_run=true"):
+        answer = await hub.http.post(path, files=sent, data={"mapping": MAPPING}, headers=key)
+        assert answer.status_code < 300, answer.text
+    assert len(threads) == 2
+    assert threading.current_thread() not in threads
 
 
 async def test_parts_that_nobody_reads_and_missing_parts_are_refused(hub: Hub) -> None:

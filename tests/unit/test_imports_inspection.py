@@ -174,6 +174,13 @@ def test_a_mapping_may_not_read_a_date_in_either_order() -> None:
     for forms in ('["%d/%m/%Y", "%m/%d/%Y"]', '["%Q"]', '["%H:%M"]'):
         with pytest.raises(Problem):
             parse_mapping(text.replace("FORMS", forms).encode())
+    for form in ("%d/%d/%Y", "%Y %Y", "%Y-%c", "%z%z", "%Y %", "%Y" * 50_000):
+        with pytest.raises(Problem) as refused:
+            parse_mapping(text.replace("FORMS", json.dumps([form])).encode())
+        error = refused.value.errors[0]
+        assert error.field == "events.0.fields.occurred_at.formats"
+        assert error.problem.endswith("Write one such as %d/%m/%Y, with each part once")
+        assert len(error.problem) < 200
     assert parse_mapping(text.replace("FORMS", '["%d/%m/%Y", "%b %d, %Y"]').encode())
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import time
+from collections.abc import Callable, Mapping
 
 import pytest
 from hypothesis import given
@@ -178,6 +180,41 @@ def test_a_mapping_that_can_not_work_is_refused_with_the_place(
 
     assert refused.value.code == "invalid-mapping"
     assert any(says in error.problem for error in refused.value.errors)
+
+
+@pytest.mark.parametrize("levels", [51, 2_000, 120_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        lambda n: "- " * n + "x",
+        lambda n: "? " * n + "x",
+        lambda n: "[" * n,
+        lambda n: "[" * n + "]" * n,
+        lambda n: '{"a": ' * min(n, 30_000) + "1" + "}" * min(n, 30_000),
+        lambda n: "name: small\nevents: " + "[" * n + "]" * n,
+    ],
+)
+def test_a_mapping_nested_without_end_is_refused_at_once(
+    text: Callable[[int], str], levels: int
+) -> None:
+    began = time.process_time()
+    with pytest.raises(Problem) as refused:
+        parse_mapping(text(levels).encode())
+
+    assert [error.field for error in refused.value.errors] == ["mapping"]
+    assert "is nested more than 50 deep in line" in refused.value.errors[0].problem
+    assert refused.value.errors[0].fix
+    assert time.process_time() - began < 2, "the whole of it takes a minute to read"
+
+
+def test_what_is_wrong_with_a_mapping_is_told_in_few_words() -> None:
+    names = {f"{'x' * 900}{n}": "1" for n in range(40)}
+
+    with pytest.raises(Problem) as refused:
+        parse_mapping(json.dumps({"events": [], **names}).encode())
+
+    assert len(refused.value.errors) == 20
+    assert all(len(str(error)) < 300 for error in refused.value.errors)
 
 
 def test_the_mappings_of_the_hub_can_be_read_and_an_unknown_name_lists_them() -> None:

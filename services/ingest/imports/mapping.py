@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from schemas.edge import StoryEvent
 from schemas.models import MODELS
+from services.ingest.explain import echo
 from services.ingest.imports.values import TRANSFORMS, check_zone, is_date_form, swapped
 
 CALLER = "@caller"  # the organisation whose key posts
@@ -68,9 +69,11 @@ class Spec(Part):
         """Day first or month first is never left to whichever happens to fit."""
         for form in forms:
             if not is_date_form(form):
-                raise ValueError(f"{form!r} is not the form of a date, such as %d/%m/%Y")
+                fix = "Write one such as %d/%m/%Y, with each part once"
+                raise ValueError(f"{echo(form)} is not the form of a date. {fix}")
             if "%m" in form and swapped(form) in forms:
-                raise ValueError(f"{form!r} and {swapped(form)!r} both fit 03/04/2024: give one")
+                both = f"{echo(form)} and {echo(swapped(form))}"
+                raise ValueError(f"{both} both fit 03/04/2024: give one")
         return forms
 
     @model_validator(mode="after")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 
@@ -10,9 +11,13 @@ import yaml
 from pydantic import ValidationError
 
 from services.common.errors import FieldError, Problem
+from services.ingest.explain import named
 from services.ingest.imports.mapping import ImportMapping
 
 MAX_MAPPING_BYTES = 256_000
+_DEEPEST = 50  # parts within parts; the language itself needs seven
+_MOST_ERRORS = 20
+_FORMS = ("function-after[", "list[")
 CHOOSE = "CHOOSE"  # begins what a proposed mapping leaves to its user
 _NAMED = resources.files("services.ingest.imports").joinpath("mappings")
 
@@ -26,9 +31,7 @@ def parse_mapping(text: bytes) -> ImportMapping:
     if len(text) > MAX_MAPPING_BYTES:
         raise Problem(413, "too-large", f"The mapping is over {MAX_MAPPING_BYTES:,} bytes.")
     try:
-        for event in yaml.parse(text, Loader=_TextLoader):
-            if isinstance(event, yaml.AliasEvent):
-                raise _bad([FieldError("mapping", "uses a YAML alias", "Write the part out.")])
+        _refuse_odd_forms(text)
         raw: Any = yaml.load(text, Loader=_TextLoader)  # noqa: S506
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise _bad([FieldError("mapping", f"is not YAML or JSON: {error}")]) from None
@@ -39,6 +42,25 @@ def parse_mapping(text: bytes) -> ImportMapping:
         return ImportMapping.model_validate(raw)
     except ValidationError as error:
         raise _bad([_field_error(item) for item in error.errors()]) from None
+
+
+def _refuse_odd_forms(text: bytes) -> None:
+    """Aliases, and parts within parts without end: what is loaded may overflow the process's
+    stack, while events come one at a time.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=_TextLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise _bad([FieldError("mapping", "uses a YAML alias", "Write the part out.")])
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST:
+            line = event.start_mark.line + 1  # type: ignore[union-attr]
+            fix = "Write it flatter; docs/imports.md has examples."
+            problem = f"is nested more than {_DEEPEST} deep in line {line}"
+            raise _bad([FieldError("mapping", problem, fix)])
 
 
 def _texts(part: object, place: str = "") -> Iterator[tuple[str, str]]:
@@ -56,12 +78,15 @@ def _texts(part: object, place: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _field_error(item: Any) -> FieldError:
-    place = ".".join(str(part) for part in item["loc"]) or "mapping"
+    # Between the names stands also which of two forms pydantic tried.
+    names = [n for part in item["loc"] if not (n := str(part)).startswith(_FORMS)]
+    place = ".".join(names) or "mapping"
     return FieldError(place, item["msg"].removeprefix("Value error, "))
 
 
 def _bad(errors: Sequence[FieldError]) -> Problem:
-    return Problem(422, "invalid-mapping", "The mapping can't be used.", errors=errors)
+    shown = [replace(error, field=named(error.field)) for error in errors[:_MOST_ERRORS]]
+    return Problem(422, "invalid-mapping", "The mapping can't be used.", errors=shown)
 
 
 def named_mappings() -> list[str]:

@@ -96,7 +96,10 @@ async def _inspected(request: Request, principal: Principal) -> dict[str, Any]:
     most = request.app.state.import_settings.max_file_bytes
     async with request.form(**_FORM) as form:
         uploads.refuse_unknown_parts(form, ["file", "mapping", "type"])
-        mapping = parse_mapping(await uploads.mapping_text(form)) if "mapping" in form else None
+        mapping = None
+        if "mapping" in form:
+            text = await uploads.mapping_text(form)
+            mapping = await asyncio.to_thread(parse_mapping, text)
         wanted = uploads.text_part(form, "type")
         folder: Path = request.app.state.import_folder / str(new_id())
         try:

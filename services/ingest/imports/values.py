@@ -86,7 +86,7 @@ def is_date_form(form: str) -> bool:
     day = datetime(2001, 12, 25, tzinfo=UTC)
     try:
         read = datetime.strptime(day.strftime(form), form)  # noqa: DTZ007
-    except ValueError:
+    except (ValueError, re.error):  # the second is what it raises for %d/%d/%Y
         return False
     return read.year == day.year
 
