@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from services.common.ids import derived_id
 from services.common.postgres import Pool
 from services.ingest.settings import IngestSettings
 
-# A key is ours when it is new, was forgotten, or is held by a process that died over the same call.
+# A key is ours when it is new, was forgotten, or the same call under it was given up by a caller
+# or by a process that died.
 BEGIN = """
 INSERT INTO ingest_work.call AS c (subject, key, fingerprint, held_by, held_until, forget_at)
 SELECT $1, $2, $3, $4, $5::timestamptz + $6::interval, $5::timestamptz + $7::interval
@@ -29,7 +31,12 @@ FINISH = """
 UPDATE ingest_work.call SET status = $4, media_type = $5, body = $6
 WHERE subject = $1 AND key = $2 AND held_by = $3
 """
-RELEASE = "DELETE FROM ingest_work.call WHERE subject = $1 AND key = $2 AND held_by = $3"
+# The row stays: what the call was to write may still get to the log, so that under this key only
+# the same call may be made again.
+RELEASE = """
+UPDATE ingest_work.call SET held_until = '-infinity'
+WHERE subject = $1 AND key = $2 AND held_by = $3 AND status IS NULL
+"""
 FORGET = """
 DELETE FROM ingest_work.call WHERE (subject, key) IN
     (SELECT subject, key FROM ingest_work.call WHERE forget_at <= $1 LIMIT $2
@@ -58,6 +65,10 @@ class Call:
     subject: str
     key: str
     fingerprint: bytes
+
+    def event_id(self, number: int) -> UUID:
+        """Of the call's event of this number, when it has none: the same whenever it is made."""
+        return derived_id("call", self.subject, self.key, self.fingerprint.hex(), number)
 
 
 class CallStore:

@@ -63,7 +63,8 @@ class Calls:
     async def once(self, call: Call, act: Callable[[], Awaitable[KeptAnswer]]) -> Response:
         """Do it, or answer what was answered before.
 
-        What raises (log or database away, too much to do) is not kept: the same key may try again.
+        What raises (log or database away, too much to do) is not kept: the same call may be made
+        again. It may have had its effect, though, so `act` must write the same ids each time.
         Raises Problem 409 while the same call is under way, 422 for another body under the key,
         429 for too many keys in a day.
         """

@@ -52,9 +52,17 @@ class Author:
 
 
 def draft(
-    item: Item, author: Author, vault: Vault, at: datetime, ahead: timedelta
+    item: Item,
+    author: Author,
+    vault: Vault,
+    at: datetime,
+    ahead: timedelta,
+    *,
+    unnamed: UUID | None = None,
 ) -> Draft | ItemResult:
-    """The event ready for the pipeline, or why it is refused. `at` is when it came in."""
+    """The event ready for the pipeline, or why it is refused. `at` is when it came in, `unnamed`
+    its id should its sender give none; else it gets a random one.
+    """
     principal = author.principal
     if refusal := _not_for(_type_of(item), principal.role):
         return ItemResult(Status.FORBIDDEN, errors=(refusal,))
@@ -73,7 +81,7 @@ def draft(
         model=model,
         actor=_actor(model, author.actor),
         recorded_at=at,
-        event_id=_event_id(model, author.namespace),
+        event_id=_event_id(model, author.namespace) or unnamed or new_id(),
         content=content_of(vault, model, author.namespace),
     )
     if isinstance(model, StoryEvent):
@@ -227,12 +235,12 @@ _INSTANTS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _event_id(model: EdgeEvent, namespace: str) -> UUID:
+def _event_id(model: EdgeEvent, namespace: str) -> UUID | None:
     if model.event_id is not None:
         return model.event_id
     if model.source_event_id is not None:
         return event_id_of(namespace, model.source_event_id)
-    return new_id()
+    return None
 
 
 def _actor(model: EdgeEvent, actor: Actor) -> Actor:

@@ -71,7 +71,7 @@ async def post_events(request: Request, who: Annotated[Principal, Depends(caller
             answer = response(await _written(state.writer, events, who))
         else:
             call = Call(who.subject, key, fingerprint(state.vault, kind, attributes, body))
-            answer = await state.calls.once(call, lambda: _written(state.writer, events, who))
+            answer = await state.calls.once(call, lambda: _written(state.writer, events, who, call))
     # Callers may compress from the next call on. Source: RFC 9110, 12.5.3.
     answer.headers.update({**told, "Accept-Encoding": ", ".join(ENCODINGS)})
     return answer
@@ -95,9 +95,12 @@ def _size(headers: Mapping[str, str], most: int) -> int:
     return min(int(announced), most) if plain and announced.isdigit() else most
 
 
-async def _written(writer: Writer, events: Posted, who: Principal) -> KeptAnswer:
-    fit = [item for item in events.items if not isinstance(item, ItemResult)]
-    written = iter(await writer.write(fit, who, utc_now()))
+async def _written(
+    writer: Writer, events: Posted, who: Principal, call: Call | None = None
+) -> KeptAnswer:
+    fit = {n: item for n, item in enumerate(events.items) if not isinstance(item, ItemResult)}
+    unnamed = None if call is None else [call.event_id(number) for number in fit]
+    written = iter(await writer.write(list(fit.values()), who, utc_now(), unnamed))
     results = [i if isinstance(i, ItemResult) else next(written) for i in events.items]
     return _single(results[0]) if events.single else _several(results)
 

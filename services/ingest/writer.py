@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import repeat
+from uuid import UUID
 
 from schemas.models import WorkerRegistered
 from services.common.access import Principal
@@ -52,19 +54,29 @@ class Writer:
         self._pipeline = Pipeline(reservations, self._events, resolver, keyring, self._own)
 
     async def write(
-        self, items: Sequence[Item], principal: Principal, at: datetime
+        self,
+        items: Sequence[Item],
+        principal: Principal,
+        at: datetime,
+        unnamed: Sequence[UUID] | None = None,
     ) -> list[ItemResult]:
         """Write each event that may be written, and say what became of each, in order.
 
         items: JSON objects, or edge models that were validated already; `at`: when they came in.
+        unnamed: an id for each, should it have none; without it they get random ones.
         Raises DependencyDown while Kafka or PostgreSQL is away. Nothing is acknowledged then, and
         the same call may be made again: what did get to the log answers `duplicate`.
         """
         author = Author.of(principal)
         results: list[ItemResult] = []
         for start in range(0, len(items), self._own.max_events):
-            part = items[start : start + self._own.max_events]
-            made = [draft(item, author, self._vault, at, self._own.ahead) for item in part]
+            end = start + self._own.max_events
+            part = items[start:end]
+            ids = repeat(None, len(part)) if unnamed is None else unnamed[start:end]
+            made = [
+                draft(item, author, self._vault, at, self._own.ahead, unnamed=event_id)
+                for item, event_id in zip(part, ids, strict=True)
+            ]
             drafts = [entry for entry in made if isinstance(entry, Draft)]
             await self._submit_covered(drafts, principal, at)
             results += [_result(entry) for entry in made]

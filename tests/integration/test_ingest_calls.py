@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial, partialmethod
 from typing import Any
 
 import httpx
@@ -125,8 +126,43 @@ async def test_while_the_call_is_under_way_the_same_one_is_409(
     assert await events_on_the_log(settings) == 1
 
 
-async def test_what_failed_for_no_fault_of_the_caller_may_be_tried_again(
-    hub: Hub, provider: Headers, monkeypatch: pytest.MonkeyPatch
+TWO = {"events": [enrolled(), enrolled(course_id=None), enrolled(), enrolled(enrolment_id="e-2")]}
+HALF_GOOD = ["duplicate", "invalid", "duplicate", "duplicate"]
+
+
+def statuses(answer: httpx.Response) -> list[str]:
+    return [result["status"] for result in answer.json()["results"]]
+
+
+async def written_and_then(error: BaseException, self: Writer, *args: Any) -> Any:
+    await WRITE(self, *args)
+    raise error
+
+
+WRITE = Writer.write
+
+
+async def test_what_was_written_although_the_answer_was_503_is_not_written_again(
+    hub: Hub, settings: Settings, provider: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of the events are the same but for their place in the call: both are meant."""
+    slow = partialmethod(partial(written_and_then, DependencyDown("too slow")))
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "write", slow)
+        assert (await post(hub, provider, TWO)).status_code == 503
+    assert await events_on_the_log(settings) == 3
+
+    again, once_more = [await post(hub, provider, TWO) for _ in range(2)]
+
+    assert (again.status_code, statuses(again)) == (207, HALF_GOOD)
+    assert once_more.content == again.content
+    assert await events_on_the_log(settings) == 3
+    await post(hub, provider, TWO, "k-2")
+    assert await events_on_the_log(settings) == 6, "another key, so another call"
+
+
+async def test_after_a_503_the_key_is_for_the_same_call_alone(
+    hub: Hub, settings: Settings, provider: Headers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: Any) -> Any:
         raise DependencyDown("the log is away")
@@ -134,7 +170,50 @@ async def test_what_failed_for_no_fault_of_the_caller_may_be_tried_again(
     with monkeypatch.context() as patched:
         patched.setattr(Writer, "write", away)
         assert (await post(hub, provider, enrolled())).status_code == 503
+    other = await post(hub, provider, enrolled(course_id="crane"))
+    assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-key-reused")
     assert (await post(hub, provider, enrolled())).json()["status"] == "accepted"
+    assert await events_on_the_log(settings) == 1
+
+
+async def test_a_client_that_leaves_and_comes_back_has_its_events_on_the_log_once(
+    hub: Hub, settings: Settings, provider: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = asyncio.Event()
+
+    async def never_answers(self: Writer, *args: Any) -> Any:
+        await WRITE(self, *args)
+        written.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "write", never_answers)
+        call = asyncio.create_task(post(hub, provider, TWO))
+        await written.wait()
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+
+    assert statuses(await post(hub, provider, TWO)) == HALF_GOOD
+    assert await events_on_the_log(settings) == 3
+
+
+async def test_a_process_that_died_before_it_kept_the_answer_doubles_nothing(
+    hub: Hub, settings: Settings, provider: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is finished or released then; the key is free when its hold is over."""
+
+    async def died(*_: Any) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(CallStore, "finish", died)
+        patched.setattr(CallStore, "release", died)
+        assert (await post(hub, provider, TWO)).status_code == 503
+    assert (await post(hub, provider, TWO)).status_code == 409
+    await hub.pool.execute("UPDATE ingest_work.call SET held_until = now()")
+
+    assert statuses(await post(hub, provider, TWO)) == HALF_GOOD
+    assert await events_on_the_log(settings) == 3
 
 
 async def test_a_bad_key_is_refused_before_anything_is_written(

@@ -172,6 +172,28 @@ async def test_kafka_down_503_and_the_same_ids_again_are_on_the_log_once(
             assert result["position"]
 
 
+async def test_kafka_down_503_and_the_same_call_under_its_key_is_on_the_log_once(
+    hub: Hub, settings: Settings, key: dict[str, str], kafka: LocalKafka
+) -> None:
+    """The events have no ids: what was handed to the log before the 503 lands when it is back."""
+    keyed = {**key, "Idempotency-Key": '"night-7"'}
+    events = [enrolled(enrolment_id=f"night-{n}") for n in range(40)]
+    kafka.kill()
+    try:
+        assert_unavailable(await post(hub, keyed, events))
+        assert_unavailable(await post(hub, keyed, events))
+    finally:
+        await back(kafka)
+
+    answer = await until_taken(hub, keyed, events)
+
+    assert statuses(answer).total() == 40
+    assert statuses(answer).keys() <= {"accepted", "duplicate"}
+    found = [decode(record.value).fields for record in await on_the_log(settings)]
+    on_it = Counter(fields["enrolment_id"] for fields in found if "enrolment_id" in fields)
+    assert {on_it[event["enrolment_id"]] for event in events} == {1}, on_it
+
+
 async def test_while_kafka_is_away_what_waits_is_bounded_and_the_rest_is_told_to_wait(
     hub: Hub, key: dict[str, str], kafka: LocalKafka
 ) -> None:
