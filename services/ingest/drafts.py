@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -104,16 +105,24 @@ class Draft:
 def canonical(model: EdgeEvent, source: str) -> bytes:
     """What the sender said, in one form: two spellings of the same values are the same bytes.
 
-    Only what was written counts, so a field that a later schema adds changes nothing. How the
-    event is called (`event_id`, `source_event_id`) and when we recorded it are not part of it.
+    A default says nothing: Avro always writes it, JSON may leave it out, and a later schema may
+    add a field that has one. How the event is called (`event_id`, `source_event_id`) and when we
+    recorded it are not part of it.
     """
-    values = vars(model)
+    values, defaults = vars(model), _defaults(type(model))
     said = {
         name: value
         for name in model.model_fields_set
-        if name not in _NAMES_OF_THE_EVENT and (value := values[name]) is not None
+        if name not in _NAMES_OF_THE_EVENT and (value := values[name]) != defaults[name]
     }
+    said["type"] = model.event_type  # which is its own default
     return orjson.dumps([source, said], default=_plain, option=_CANONICAL)
+
+
+@cache
+def _defaults(model: type[EdgeEvent]) -> Mapping[str, Any]:
+    """Of each field; what is required has one that equals nothing."""
+    return {name: field.default for name, field in model.model_fields.items()}
 
 
 def _plain(value: object) -> int | str:

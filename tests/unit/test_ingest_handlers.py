@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import orjson
@@ -12,11 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.catalog import event_types
+from schemas.catalog import EventType, event_types, versions
 from schemas.models import MODELS, WageChanged
 from services.common.access import Principal, Role
 from services.common.authors import MATRIX, SPEAKS_FOR
+from services.common.codec import encode
 from services.common.ids import event_id_of
+from services.ingest.avro_body import events_of
+from services.ingest.cloud_events import Sender
 from services.ingest.drafts import Draft, ItemResult, Status, canonical, content_of
 from services.ingest.explain import echo
 from services.ingest.handlers import Author, draft
@@ -186,6 +189,15 @@ def test_answers_repeat_little_of_what_came_in() -> None:
     assert len(echo(bad)) <= 80
 
 
+def test_what_is_nested_without_end_is_repeated_in_a_few_characters() -> None:
+    deep: Any = "x"
+    for _ in range(5_000):
+        deep = {"k": [deep]}
+    for value in (deep, [deep] * 1_000, {"a": deep, "b": "x" * 5_000}, list(range(10_000))):
+        assert len(echo(value)) <= 80
+    assert echo([1, "two", None]) == "[1, 'two', None]"
+
+
 def test_sealed_text_is_not_repeated_in_a_refusal() -> None:
     name = "Maria Sanchez " * 200
     (error,) = refused(enrolled(source_record_id=name)).errors
@@ -267,3 +279,52 @@ def test_every_optional_field_that_is_written_is_content() -> None:
                 less = {k: v for k, v in whole.items() if k != field.name}
                 assert content(name, less) != content(name, whole), f"{name}.{field.name}"
         assert author.actor.source == "hub"
+
+
+def test_a_default_that_is_written_out_says_nothing() -> None:
+    """In any form: JSON may leave it out, Avro can not."""
+    with_default = 0
+    for name, model in MODELS.items():
+        fields = {n: f for n, f in model.model_fields.items() if n != "type"}
+        defaults = {n: f.default for n, f in fields.items() if not f.is_required()}
+        less = {n: value for n, value in sample(name).items() if defaults.get(n) is None}
+        written = less | {n: default for n, default in defaults.items() if default is not None}
+        with_default += written != less
+        one, other = (model.model_validate_json(orjson.dumps(item)) for item in (less, written))
+        assert content_of(VAULT, one, "hub") == content_of(VAULT, other, "hub"), name
+    assert with_default >= 6
+
+
+def test_the_type_is_content_also_where_the_fields_are_the_same() -> None:
+    same = {"occurred_at": NOW, "worker_id": WORKER, "interview_id": "i-1", "promise_id": uuid4()}
+    held, due = (MODELS[name].model_construct(**same) for name in ("InterviewHeld", "PromiseDue"))
+    assert content_of(VAULT, held, "hub") != content_of(VAULT, due, "hub")
+
+
+OLDER = [v for v in versions().values() if v.version < event_types()[v.name].version]
+
+
+@pytest.mark.parametrize("older", OLDER, ids=lambda older: f"{older.name}-{older.version}")
+def test_an_old_datum_says_the_same_before_and_after_a_version_that_adds_a_default(
+    older: EventType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender = Sender.of(principal(Role.OPERATOR, "hub"))
+    fields: dict[str, Any] = {"source": "", "actor_role": "UNKNOWN", "actor_id": ""}
+    fields |= {"event_id": bytes(16), "recorded_at": NOW}
+    for name, field in older.fields.items():
+        value = sample(older.name).get(name)
+        if value is not None:
+            value = NOW if field.kind == "timestamp-micros" else value
+            value = Decimal(value) if field.kind == "decimal" else value
+            value = UUID(value).bytes if field.kind == "fixed" else value
+            fields[name] = value.encode() if field.sealed else value
+    datum = encode(older, fields)
+
+    def content() -> bytes:
+        (item,) = events_of(datum, sender, 1)
+        model = MODELS[older.name].model_validate_json(orjson.dumps(dict(item), default=str))
+        return content_of(VAULT, model, "hub")
+
+    after = content()
+    monkeypatch.setitem(cast(dict[str, EventType], event_types()), older.name, older)
+    assert content() == after
