@@ -21,6 +21,10 @@ from services.common.postgres import Connection, Pool
 
 _CACHED_S = 5.0
 _CACHE_SIZE = 10_000
+_REGISTERED = """
+SELECT role FROM vault.access_key WHERE subject = $1 AND role <> 'worker'
+ORDER BY created_at, key_id LIMIT 1
+"""
 
 
 class Role(StrEnum):
@@ -70,6 +74,16 @@ async def issue_key(pool: Pool | Connection, role: Role, subject: str) -> str:
         subject,
     )
     return f"tl_{key_id}_{secret}"
+
+
+async def registered_role(pool: Pool, organization_id: str) -> Role | None:
+    """In which role an operator registered the organisation; None when nobody did.
+
+    Its first key has it, whatever became of that. The directory does not say: its entries are
+    written also by organisations themselves.
+    """
+    found = await pool.fetchval(_REGISTERED, organization_id)
+    return None if found is None else Role(found)
 
 
 class Keys:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.common import claim_codes
-from services.common.access import Role, issue_key
+from services.common.access import Role, issue_key, registered_role
 from services.common.postgres import Pool
 from services.common.vault import Vault
 
@@ -18,7 +18,6 @@ SELECT $1, $2, $3, $4
 WHERE NOT EXISTS (SELECT FROM vault.claim WHERE worker_id = $3 AND claimed_at IS NOT NULL)
 ON CONFLICT (lookup) DO NOTHING
 """
-_ROLE = "SELECT role FROM vault.access_key WHERE subject = $1 AND role <> 'worker' LIMIT 1"
 
 
 class AccountStore:
@@ -30,14 +29,14 @@ class AccountStore:
 
     async def first_key(self, organization_id: str, role: Role) -> str | None:
         """The token of an organisation's first key; None when it has had one."""
-        if await self._pool.fetchval(_ROLE, organization_id) is not None:
+        if await registered_role(self._pool, organization_id) is not None:
             return None
         return await issue_key(self._pool, role, organization_id)
 
     async def another_key(self, organization_id: str) -> str | None:
         """A further key in the organisation's role; None when it has none yet."""
-        role = await self._pool.fetchval(_ROLE, organization_id)
-        return None if role is None else await issue_key(self._pool, Role(role), organization_id)
+        role = await registered_role(self._pool, organization_id)
+        return None if role is None else await issue_key(self._pool, role, organization_id)
 
     async def claim_code(self, worker_id: UUID, at: datetime, valid: timedelta) -> str | None:
         """A new code, in place of an older one. None when the record has been claimed."""

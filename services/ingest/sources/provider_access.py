@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from confluent_kafka import (
@@ -24,6 +25,9 @@ from confluent_kafka.admin import (
     AclOperation,
     AclPermissionType,
     AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
     NewTopic,
     OffsetSpec,
     ResourcePatternType,
@@ -42,6 +46,7 @@ _PATIENCE_S = 15.0
 _ITERATIONS = 8_192
 # A producer's batch is one message to the broker; a reject is one with our headers beside its own.
 _BATCH_BYTES = 1_048_588
+_LEAST_SEGMENT, _MOST_SEGMENT = 4 * _BATCH_BYTES, 1_073_741_824
 _THERE = frozenset({KafkaError.TOPIC_ALREADY_EXISTS})
 _GONE = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.RESOURCE_NOT_FOUND})
 
@@ -189,32 +194,43 @@ class ProviderAccess:
         ]
 
     def _make_topics(self, organization_id: str) -> None:
-        def topic(name: str, **config: object) -> NewTopic:
-            return NewTopic(
-                name,
-                num_partitions=self._own.partitions,
-                replication_factor=self._settings.replication_factor,
-                config={k.replace("_", "."): str(v) for k, v in config.items()},
-            )
-
+        """Make what is missing, and have what is there kept as the settings say now."""
         own = self._own
-        made = self._admin.create_topics(
-            [
-                topic(
-                    own.topic_in(organization_id),
-                    retention_ms=int(own.kept.total_seconds() * 1000),
-                    max_message_bytes=_BATCH_BYTES,
-                    # So that `timestamp` is when it was sent, not what the sender says.
-                    message_timestamp_type="LogAppendTime",
-                ),
-                topic(
-                    own.topic_rejects(organization_id),
-                    retention_ms=int(own.rejects_kept.total_seconds() * 1000),
-                    max_message_bytes=2 * _BATCH_BYTES,
-                ),
-            ]
-        )
-        self._done(made, passed=_THERE)
+        configs = {
+            own.topic_in(organization_id): {
+                **self._kept(own.kept),
+                "max.message.bytes": str(_BATCH_BYTES),
+                # So that `timestamp` is when it was sent, not what the sender says.
+                "message.timestamp.type": "LogAppendTime",
+            },
+            own.topic_rejects(organization_id): {
+                **self._kept(own.rejects_kept),
+                "max.message.bytes": str(2 * _BATCH_BYTES),
+            },
+        }
+        replicas = self._settings.replication_factor
+        made = [
+            NewTopic(
+                name, num_partitions=own.partitions, replication_factor=replicas, config=config
+            )
+            for name, config in configs.items()
+        ]
+        self._done(self._admin.create_topics(made), passed=_THERE)
+        resources = [
+            ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=_entries(config))
+            for name, config in configs.items()
+        ]
+        self._done(self._admin.incremental_alter_configs(resources))
+
+    def _kept(self, age: timedelta) -> dict[str, str]:
+        """For how long a topic keeps a record, and how much at most."""
+        part = self._own.kept_bytes // self._own.partitions
+        return {
+            "retention.ms": str(int(age.total_seconds() * 1000)),
+            "retention.bytes": str(part),
+            # Kafka deletes whole segments, so that it keeps up to one more than it should.
+            "segment.bytes": str(max(_LEAST_SEGMENT, min(part // 8, _MOST_SEGMENT))),
+        }
 
     def _offsets(
         self, partitions: Iterable[TopicPartition], spec: Any
@@ -270,3 +286,8 @@ class ProviderAccess:
 
 
 _AWAY = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT})
+
+
+def _entries(config: Mapping[str, str]) -> list[ConfigEntry]:
+    to = AlterConfigOpType.SET
+    return [ConfigEntry(k, v, incremental_operation=to) for k, v in config.items()]

@@ -18,7 +18,7 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from services.common.access import Principal, Role
+from services.common.access import Principal, Role, registered_role
 from services.common.clock import utc_now
 from services.common.errors import DependencyDown, FieldError, Problem, RetryableError
 from services.common.kafka import open_producer
@@ -35,10 +35,6 @@ from services.ingest.writer import Writer
 log = get_logger("providers")
 _TAKEN = frozenset({Status.ACCEPTED, Status.DUPLICATE})
 _DOWN = (RetryableError, KafkaError, *AWAY)
-_ROLE = """
-SELECT role FROM vault.access_key
-WHERE subject = $1 AND role <> 'worker' AND revoked_at IS NULL LIMIT 1
-"""
 _FIRST_WAIT_S = 0.5
 
 
@@ -195,12 +191,11 @@ class ProviderTopics:
             await asyncio.gather(*sent)
 
     async def _role(self, owner: str) -> Role | None:
-        """In which role the organisation takes part; None when it does not."""
+        """In which role the organisation was registered, as of a moment ago; None when not."""
         until, known = self._roles.get(owner, (0.0, None))
         if time.monotonic() < until:
             return known
-        found = await self._pool.fetchval(_ROLE, owner)
-        role = None if found is None else Role(found)
+        role = await registered_role(self._pool, owner)
         kept_s = self._own.discovery.total_seconds()
         self._roles[owner] = (time.monotonic() + kept_s, role)
         return role

@@ -49,6 +49,8 @@ class ProviderTopicSettings(BaseSettings):
     # Topics hold what the provider wrote, sealed fields in the clear: not for long.
     kept: timedelta = timedelta(days=7)
     rejects_kept: timedelta = timedelta(days=30)
+    # Of each topic, about: what is over goes, the oldest first, so that nobody fills the disk.
+    kept_bytes: PositiveInt = 1_073_741_824
     longest_wait: timedelta = timedelta(seconds=30)  # between tries while something is away
     tell_lag_every: timedelta = timedelta(seconds=60)
 
