@@ -11,13 +11,15 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from aiokafka import ConsumerRecord
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+from confluent_kafka.admin import AdminClient, ConfigResource
 
 from schemas.catalog import event_types
 from services.common.access import Role, issue_key
@@ -25,7 +27,9 @@ from services.common.codec import decode, encode
 from services.common.postgres import Pool
 from services.common.settings import Settings
 from services.common.vault import Keyring, Vault
+from services.ingest.drafts import ItemResult, Status
 from services.ingest.sources.provider_access import Credentials, ProviderAccess
+from services.ingest.sources.provider_records import Reject
 from services.ingest.sources.provider_topics import ProviderTopics
 from services.ingest.sources.settings import ProviderTopicSettings
 from services.ingest.writer import Writer
@@ -36,6 +40,7 @@ from tests.processes import HubProcess, free_port, until
 AT = datetime(2026, 1, 5, 9, tzinfo=UTC)
 ONE, OTHER = "river-college", "hill-school"
 NIL = bytes(16)
+BATCH = 100  # records that the worker takes at a time
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +165,7 @@ async def worker(
         "PROVIDER_TOPICS_INSTANCE_ID": "one",
         "PROVIDER_TOPICS_DISCOVERY": "PT0.5S",
         "PROVIDER_TOPICS_LONGEST_WAIT": "PT1S",
-        "PROVIDER_TOPICS_BATCH_RECORDS": "100",
+        "PROVIDER_TOPICS_BATCH_RECORDS": str(BATCH),
         "PROVIDER_TOPICS_RECORD_BYTES": "20000",
         # A killed one's reservations are soon free.
         "INGEST_PATIENCE": "PT2S",
@@ -260,6 +265,52 @@ async def test_a_new_grant_is_a_new_password_and_a_revoked_one_may_nothing_at_on
     await until(refused, within_s=10)
     await asyncio.to_thread(access.revoke, user, delete_topics=True)
     assert await asyncio.to_thread(access.standings) == []
+
+
+def config_of(settings: Settings, topic: str) -> dict[str, str]:
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
+    [asked] = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, topic)]).values()
+    return {name: entry.value for name, entry in asked.result(15).items()}
+
+
+async def test_a_topic_takes_a_bounded_part_of_the_disk(
+    pool: Pool, settings: Settings, access: ProviderAccess, own: ProviderTopicSettings, user: str
+) -> None:
+    topics = [own.topic_in(user), own.topic_rejects(user)]
+
+    async def kept() -> list[tuple[int, int]]:
+        found = [await asyncio.to_thread(config_of, settings, topic) for topic in topics]
+        return [(int(c["retention.bytes"]), int(c["segment.bytes"])) for c in found]
+
+    await granted(pool, access, user)
+    assert await kept() == [(1 << 30, 1 << 27)] * 2
+    less = own.model_copy(update={"kept_bytes": 100_000_000, "kept": timedelta(days=1)})
+    await granted(pool, ProviderAccess(settings, less), user)
+    assert await kept() == [(100_000_000, 12_500_000)] * 2
+    ages = [(await asyncio.to_thread(config_of, settings, t))["retention.ms"] for t in topics]
+    assert ages == ["86400000", "2592000000"]
+
+
+async def test_the_role_is_that_of_the_registration_whatever_becomes_of_its_keys(
+    pool: Pool, settings: Settings, access: ProviderAccess, user: str, worker: HubProcess
+) -> None:
+    mine = await granted(pool, access, user)
+    await issue_key(pool, Role.AGENCY, user)  # of another use: it changes nothing either
+    await pool.execute(
+        "UPDATE vault.access_key SET revoked_at = now() WHERE subject = $1 AND role = 'provider'",
+        user,
+    )
+    mine.put(enrolled(user, 1))
+    [event] = await told(settings, 1)
+    assert event.fields["actor_role"] == "PROVIDER"
+    await pool.execute("UPDATE vault.access_key SET revoked_at = now() WHERE subject = $1", user)
+    await asyncio.to_thread(worker.stop)  # which remembered the role
+    worker.start()
+    mine.put(enrolled(user, 2))
+    events = await told(settings, 2)
+    assert {event.fields["actor_role"] for event in events} == {"PROVIDER"}
+    await all_read(access)
+    assert [one.rejects for one in await asyncio.to_thread(access.standings)] == [0]
 
 
 async def test_what_a_provider_produces_is_on_the_log_as_its_own_and_sealed(
@@ -412,12 +463,32 @@ async def test_killed_again_and_again_it_loses_nothing_and_doubles_nothing(
     finally:
         projections.stop()
     stories = "SELECT count(*) FROM read.story WHERE event_type = 'TrainingEnrolled'"
-    assert await pool.fetchval(stories) == good  # lost 0, doubled 0
+    assert await pool.fetchval(stories) == good
     people = "SELECT count(*) FROM read.worker"
     assert await pool.fetchval(people) == good
-    rejects = await asyncio.to_thread(mine.rejects, bad)
-    ids = {dict(message.headers())["throughline-reject-id"] for message in rejects}
-    assert len(ids) == bad
+
+    records = await on_the_log(settings)
+    events = [decode(record.value) for record in records]
+    enrolments = [event for event in events if event.name == "TrainingEnrolled"]
+    wanted = Counter(f"e-{n}" for n in range(count) if n % bad_every)
+    named = {event.event_id: event.fields["enrolment_id"] for event in enrolments}
+    assert Counter(named.values()) == wanted, "each under one id: lost 0, doubled 0"
+    # What was under way at a kill may stand there once more, under the same id, and no more.
+    assert len(enrolments) - good <= worker.kills * BATCH
+    sent = await records_of(settings, mine.credentials.topic)
+    given_back = await records_of(settings, mine.credentials.rejects)
+    ids = [dict(record.headers)["throughline-reject-id"].decode() for record in given_back]
+    refused = [record for record in sent if record.value == b"bad"]
+    result = ItemResult(Status.INVALID)
+    assert set(ids) == {str(Reject(record, result).reject_id) for record in refused}
+    assert len(set(ids)) == bad
+    assert len(ids) - bad <= worker.kills * BATCH
+
+
+async def records_of(settings: Settings, topic: str) -> list[ConsumerRecord]:
+    """All that stands on a provider's topic now, to its end, read as the hub."""
+    bare = settings.model_copy(update={"topic_prefix": "", "partitions": 1})
+    return await on_the_log(bare, topic)
 
 
 async def test_the_documented_producer_works_as_it_is_written(
