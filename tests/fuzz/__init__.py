@@ -1,6 +1,7 @@
 """Calls of every route of the write edge, made at random: good ones, almost good ones, and noise.
 
 calls(world)    a hypothesis strategy of `Call`
+good_calls      some that are taken, so that none of these routes is left to luck
 varied          more calls of those that were made
 answer_fault    what is wrong with an answer, or None: the rules that every answer keeps
 """
@@ -19,14 +20,16 @@ from hypothesis import strategies as st
 from tests.fuzz.events import event_calls
 from tests.fuzz.others import (
     account_calls,
+    good_calls,
     import_calls,
     odd_paths,
+    promise_calls,
     scim_calls,
     statement_calls,
 )
 from tests.fuzz.parts import ORGANIZATIONS, Call, World
 
-__all__ = ["ORGANIZATIONS", "Call", "World", "answer_fault", "calls", "varied"]
+__all__ = ["ORGANIZATIONS", "Call", "World", "answer_fault", "calls", "good_calls", "varied"]
 
 
 def answer_fault(call: Call, answer: httpx.Response) -> str | None:
@@ -65,24 +68,27 @@ def calls(world: World) -> st.SearchStrategy[Call]:
         scim_calls(),
         account_calls(world),
         import_calls(),
+        promise_calls(world),
         odd_paths(),
     )
 
 
 def varied(made: Sequence[Call], times: int, rng: random.Random) -> Iterator[Call]:
     """Each call, and variants of it: from another caller, as another type, in parts another call,
-    or with some bytes changed. Far cheaper than calls that hypothesis makes.
+    nested without end, or with some bytes changed. Far cheaper than calls that hypothesis makes.
     """
     for call in made:
         yield call
         for _ in range(times - 1):
-            match rng.randrange(10):
+            match rng.randrange(11):
                 case 0 | 1:
                     yield replace(call, role=rng.choice(made).role)
                 case 2:
                     yield replace(call, headers=rng.choice(made).headers)
                 case 3 | 4 | 5 | 6 | 7:
                     yield replace(call, content=_crossed(call, rng.choice(made), rng))
+                case 8:
+                    yield replace(call, content=_deepened(call, rng))
                 case _:
                     yield replace(call, content=_damaged(call.content, rng))
 
@@ -109,11 +115,31 @@ def _crossed(call: Call, other: Call, rng: random.Random) -> bytes:
     except ValueError:  # Avro, a file, noise: two of a kind together, or the same once more
         return call.content + (other.content if call.headers == other.headers else b"")
     part = rng.choice([others, *(others.values() if isinstance(others, dict) else [])])
-    node: Any = mine
+    return json.dumps(_with(mine, part, rng)).encode()
+
+
+def _deepened(call: Call, rng: random.Random) -> bytes:
+    """One JSON body with lists in lists, or objects in objects, in a place of its own."""
+    levels = rng.choice([20, 45, 150, 300, 700, 900, 950, 980, 1_000, 1_020, 5_000, 90_000])
+    begin, end = rng.choice([(b"[", b"]"), (b'{"a":', b"}")])
+    deep = begin * levels + (b"" if begin == b"[" else b"1") + end * levels
+    try:
+        mine = json.loads(call.content)
+    except ValueError:
+        return deep
+    return json.dumps(_with(mine, _MARK, rng)).encode().replace(json.dumps(_MARK).encode(), deep)
+
+
+_MARK = "in place of this"
+
+
+def _with(body: Any, part: Any, rng: random.Random) -> Any:
+    """The body with the part in some place."""
+    node = body
     while isinstance(node, dict | list) and node:
         at = rng.choice(list(node)) if isinstance(node, dict) else rng.randrange(len(node))
         if not isinstance(node[at], dict | list) or not node[at] or rng.random() < 0.3:
             node[at] = part
             break
         node = node[at]
-    return json.dumps(mine).encode()
+    return body

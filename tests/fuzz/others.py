@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import yaml
 from hypothesis import strategies as st
 
+from services.demo.data import open_university
 from tests.fuzz.parts import JSON, JSON_KIND, ODD, PLAIN, RARELY, ROLES, Call, World, as_json
 
 BOUNDARY = "frontier"
@@ -127,52 +129,143 @@ def account_calls(draw: st.DrawFn, world: World) -> Call:
     return Call("POST", path, caller, JSON_KIND, as_json(body))
 
 
-_IMPORT: dict[str, Any] = {
-    "type": "TrainingEnrolled",
-    "fields": {
-        "source_record_id": {"column": "student"},
-        "occurred_at": {"column": "date"},
-        "enrolment_id": {"column": "enrolment"},
-        "course_id": {"column": "course"},
-        "provider_id": {"value": "river-college"},
-    },
+_PATHWAY: dict[str, Any] = {
+    "pathway_id": "lead",
+    "title": "Line lead",
+    "criteria": {"all": [{"training": "c-1"}, {"skill": "onet:2.B.1", "times": 2}]},
+    "outcome": "INTERVIEW",
+    "due_in_days": 30,
 }
-_CSV = "student,date,enrolment,course\nr-1,2026-01-05,e-1,c-1\n"
+
+
+@st.composite
+def promise_calls(draw: st.DrawFn, world: World) -> Call:
+    odd = quote(draw(ODD), safe="")
+    promised = {"pathway_id": "lead", "worker_id": str(draw(st.sampled_from(world.workers)))}
+    path, good, role = draw(
+        st.sampled_from(
+            [
+                ("/v1/pathways", _PATHWAY, "employer"),
+                ("/v1/pathways", _PATHWAY, "employer"),
+                ("/v1/promises", promised, "employer"),
+                (f"/v1/promises/{odd}/answer", {"answer": "accept"}, "worker"),
+            ]
+        )
+    )
+    return Call("POST", path, role, JSON_KIND, as_json(draw(_changed(good))))
+
+
+_FIELDS: dict[str, Any] = {
+    "source_record_id": "{student}",
+    "source_event_id": "{@row}",
+    "occurred_at": {"from": "{date}", "as": "date", "formats": ["%Y-%m-%d"]},
+    "enrolment_id": "{enrolment}",
+    "course_id": "{course}",
+    "provider_id": "{@caller}",
+}
+_IMPORT: dict[str, Any] = {
+    "name": "courses",
+    "events": [{"type": "TrainingEnrolled", "fields": _FIELDS}],
+}
+_ODD_FORMS = ["%d/%d/%Y", "%Y %Y", "%Y-%c", "%z%z", "%", "%Y%", "%999Y", "%G %V", "%j %U", "%s", ""]
+_HEADER = "student,date,enrolment,course\n"
+_ROW = st.integers(0, 9_999).map(lambda n: f"r-{n},2026-01-05,e-{n},c-1\n")
+_DEEP_PARTS = [("- ", "x"), ("[", ""), ('{"a": ', "1"), ("? ", "x"), ("events: [[", "")]
+_OULAD = open_university()[1]
+
+
+@st.composite
+def _mappings(draw: st.DrawFn) -> str:
+    match draw(st.integers(0, 9)):
+        case 0 | 1 | 2 | 3:
+            return yaml.safe_dump(_IMPORT)
+        case 4:
+            forms = st.lists(st.sampled_from(_ODD_FORMS) | st.text(max_size=9), min_size=1)
+            occurred = {"from": "{date}", "as": "date", "formats": draw(forms)}
+            event = {"type": "TrainingEnrolled", "fields": {**_FIELDS, "occurred_at": occurred}}
+            return yaml.safe_dump({"events": [event]}, allow_unicode=True)
+        case 5:
+            part, end = draw(st.sampled_from(_DEEP_PARTS))
+            return part * draw(st.sampled_from([40, 60, 900, 3_000, 30_000])) + end
+        case 6:
+            odd = ["oulad-results", "../../x", "\x00", "- [", "&a [*a]", "!!python/x", ""]
+            return draw(st.sampled_from(odd))
+        case _:
+            return yaml.safe_dump(draw(_changed(_IMPORT)), allow_unicode=True)
 
 
 @st.composite
 def import_calls(draw: st.DrawFn) -> Call:
     """Mostly looked at, for a hub keeps few imports waiting."""
-    path = draw(st.sampled_from(["/v1/imports/inspect"] * 6 + ["/v1/imports?dry_run=true"]))
-    mapping = draw(
-        _changed(_IMPORT).map(lambda m: yaml.safe_dump(m, allow_unicode=True))
-        | st.sampled_from(["oulad-results", "../../x", "\x00", "- [", "&a [*a]", "!!python/x", ""])
-    )
-    rows = draw(st.just(_CSV) | st.text(max_size=60).map(lambda text: _CSV + text))
-    encoding = draw(st.sampled_from(["utf-8", "utf-16", "utf-8-sig", "cp1252"]))
-    content = (
-        rows.encode(encoding, "replace") if draw(st.booleans()) else draw(st.binary(max_size=90))
-    )
-    parts = {"mapping": mapping.encode("utf-8", "replace")}
+    paths = ["/v1/imports/inspect"] * 4 + ["/v1/imports?dry_run=true", "/v1/imports"]
+    path = draw(st.sampled_from(paths))
+    files = {"file": draw(_tables())}
+    parts = {"mapping": draw(_mappings()).encode("utf-8", "replace")}
+    if draw(st.integers(0, 5)) == 3:
+        files = {"file": _first(_OULAD.file), "lookup.courses": _first(_OULAD.lookups["courses"])}
+        parts = {"mapping": _OULAD.mapping.encode()}
     if "inspect" in path and draw(st.booleans()):
         parts = {"type": draw(st.sampled_from(["TrainingEnrolled", "No", "\x00", ""])).encode()}
     if draw(RARELY):
         parts |= {draw(st.sampled_from(["sha256", "lookup.x", "what", "file"])): b"x\x00"}
     name = draw(st.sampled_from(["a.csv", "../../a", "a.csv.gz", "a\u00e9.csv"]))
-    body = _multipart(parts, name, content)
+    body = _multipart(parts, name, files)
     kind = f"multipart/form-data; boundary={draw(st.sampled_from([BOUNDARY] * 8 + ['', 'x']))}"
     role = draw(st.sampled_from(["provider", "provider", "provider", "worker"]))
     return Call("POST", path, role, (("content-type", kind),), body)
 
 
-def _multipart(parts: Mapping[str, bytes], filename: str, file: bytes) -> bytes:
+@st.composite
+def _tables(draw: st.DrawFn) -> bytes:
+    rows = _HEADER + "".join(draw(st.lists(_ROW, min_size=1, max_size=5)))
+    match draw(st.integers(0, 5)):
+        case 0:
+            return draw(st.binary(max_size=90))
+        case 1:
+            return (rows + draw(st.text(max_size=60))).encode("utf-8", "replace")
+        case 2:
+            return rows.encode(draw(st.sampled_from(["utf-16", "utf-8-sig", "cp1252"])))
+        case _:
+            return rows.encode()
+
+
+def _first(path: Path) -> bytes:
+    return b"".join(path.read_bytes().splitlines(keepends=True)[:4])
+
+
+def _multipart(parts: Mapping[str, bytes], filename: str, files: Mapping[str, bytes]) -> bytes:
     made = b""
     for name, value in parts.items():
         made += f'--{BOUNDARY}\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n'.encode()
         made += value + b"\r\n"
-    made += f'--{BOUNDARY}\r\ncontent-disposition: form-data; name="file"; '.encode()
-    made += f'filename="{filename}"\r\ncontent-type: text/csv\r\n\r\n'.encode()
-    return made + file + f"\r\n--{BOUNDARY}--\r\n".encode()
+    for name, value in files.items():
+        made += f'--{BOUNDARY}\r\ncontent-disposition: form-data; name="{name}"; '.encode()
+        made += f'filename="{filename}"\r\ncontent-type: text/csv\r\n\r\n'.encode()
+        made += value + b"\r\n"
+    return made + f"--{BOUNDARY}--\r\n".encode()
+
+
+def good_calls() -> list[Call]:
+    """One call of each of these routes that is taken."""
+    version = (*JSON_KIND, ("x-experience-api-version", "1.0.3"))
+    form = (("content-type", f"multipart/form-data; boundary={BOUNDARY}"),)
+    company = {"organization_id": "company-1", "name": "Company", "kind": "EMPLOYER"}
+    rows = {"file": (_HEADER + "r-1,2026-01-05,e-1,c-1\n").encode()}
+    table = _multipart({"mapping": yaml.safe_dump(_IMPORT).encode()}, "a.csv", rows)
+    scim = (("content-type", "application/scim+json"),)
+    json_calls = [
+        ("/xapi/statements", "provider", version, [_STATEMENT]),
+        ("/scim/v2/Users", "employer", scim, _USER),
+        ("/v1/organizations", "operator", JSON_KIND, company),
+        ("/v1/workers", "provider", JSON_KIND, {"source_record_id": "r-9"}),
+        ("/v1/agreements", "operator", JSON_KIND, _AGREEMENT),
+        ("/v1/pathways", "employer", JSON_KIND, _PATHWAY),
+    ]
+    return [
+        *(Call("POST", path, who, kind, as_json(body)) for path, who, kind, body in json_calls),
+        Call("POST", "/v1/imports", "provider", form, table),
+        Call("POST", "/v1/imports?dry_run=true", "provider", form, table),
+    ]
 
 
 @st.composite

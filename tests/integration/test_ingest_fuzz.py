@@ -8,12 +8,16 @@ import asyncio
 import random
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 from uuid import UUID
 
 import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroDeserializer
+from confluent_kafka.serialization import MessageField, SerializationContext
 from hypothesis import HealthCheck, Phase, given, seed
 from hypothesis import settings as hypothesis_settings
 
@@ -23,14 +27,23 @@ from services.common.postgres import Pool
 from services.common.settings import Settings
 from services.common.vault import Keyring, Place, Redacted, Vault
 from tests.conftest import Hub
-from tests.fuzz import ORGANIZATIONS, Call, World, answer_fault, calls, varied
+from tests.fuzz import ORGANIZATIONS, Call, World, answer_fault, calls, good_calls, varied
+from tests.processes import until
+from tests.registry_kit import registry_app, serving
 
-SERVICES = ("ingest", "consent")
+SERVICES = ("ingest", "consent", "promises")
 AT_ONCE = 16
 CHUNK = 1_000
 TIMES = 5
+EVERY = 20  # events, one of which a stranger decodes
 MEMORY_BYTES = 200_000_000
 Headers = dict[str | None, dict[str, str]]
+
+
+@pytest.fixture(autouse=True)
+def room_for_uploads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as are sent at once, so that most are read and not sent away."""
+    monkeypatch.setenv("IMPORTS_MAX_UPLOADS", str(4 * AT_ONCE))
 
 
 class Fuzzing:
@@ -63,11 +76,11 @@ class Fuzzing:
 
     def made(self, requests: int, run: int) -> list[Call]:
         """So many calls, `TIMES` of each that hypothesis makes. The same run makes the same."""
-        found: list[Call] = []
+        found = good_calls()
 
         @seed(run)
         @hypothesis_settings(
-            max_examples=requests // TIMES,
+            max_examples=requests // TIMES - len(found),
             database=None,
             deadline=None,
             phases=[Phase.generate],
@@ -109,6 +122,24 @@ class Fuzzing:
             route = "/".join(call.path.partition("?")[0].split("/")[:3])
             self.answers[route, answer.status_code] += 1
 
+    async def imports(self) -> list[Any]:
+        """Each import's own account, once all are over."""
+
+        async def all_over() -> list[Any]:
+            found, before = [], ""
+            while True:
+                path = f"/v1/imports?limit=200{before}"
+                answer = await self._hub.http.get(path, headers=self._headers["provider"])
+                page = answer.json()["imports"]
+                found += page
+                if len(page) < 200:
+                    break
+                before = f"&before={page[-1]['id']}"
+            over = all(one["state"] in ("done", "failed", "cancelled") for one in found)
+            return found if over else []
+
+        return await until(all_over, within_s=120)
+
     def taken(self, route: str) -> int:
         return sum(
             n for (path, status), n in self.answers.items() if path == route and status < 300
@@ -116,9 +147,12 @@ class Fuzzing:
 
 
 async def read_back(settings: Settings, pool: Pool) -> int:
-    """Decode every event of every topic and open each sealed field; how many events there are."""
+    """Decode every event of every topic and open each sealed field; how many events there are.
+
+    Every so many are decoded by a stranger too.
+    """
     keyring = Keyring(pool, await Vault.open(settings, pool))
-    total = 0
+    total, sample = 0, []
     consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap)
     await consumer.start()
     try:
@@ -131,12 +165,24 @@ async def read_back(settings: Settings, pool: Pool) -> int:
             ends = await consumer.end_offsets(parts)
             while any([await consumer.position(part) < ends[part] for part in parts]):
                 batches = (await consumer.getmany(timeout_ms=200)).values()
-                events = [decode(record.value) for records in batches for record in records]
+                values = [record.value for records in batches for record in records]
+                events = [decode(value) for value in values]
                 await _opens(keyring, events)
                 total += len(events)
+                sample += [(v, e.fields) for v, e in zip(values, events, strict=True)][::EVERY]
     finally:
         await consumer.stop()
+    await asyncio.to_thread(_decodes_elsewhere, sample)
     return total
+
+
+def _decodes_elsewhere(sample: list[tuple[bytes, Mapping[str, Any]]]) -> None:
+    """With Confluent's deserialiser, and the schemas that the registry answers over HTTP."""
+    with serving(registry_app()) as registry:
+        decode_ = AvroDeserializer(SchemaRegistryClient({"url": registry}))
+        context = SerializationContext("stories", MessageField.VALUE)
+        for value, fields in sample:
+            assert decode_(value, context) == fields
 
 
 async def _opens(keyring: Keyring, events: list[Decoded]) -> None:
@@ -158,7 +204,12 @@ async def test_a_sample_of_calls_to_every_route(hub: Hub, settings: Settings, po
     print(sorted(fuzzing.answers.items()))  # shown when it fails
     on_the_log = await read_back(settings, pool)
     assert on_the_log > 200, "too little of it was good: the strategies do not reach the log"
+    done = [one for one in await fuzzing.imports() if one["state"] == "done"]
+    real = [one for one in done if not one["dry_run"]]
+    assert any(one["rows"]["accepted"] for one in real), "no import got a row to the log"
+    assert any(one["rows"]["accepted"] for one in done if one["dry_run"])
     reached = ("/v1/events", "/v1/imports", "/v1/workers", "/v1/organizations", "/v1/agreements")
+    reached += ("/v1/pathways",)
     for route in (*reached, "/xapi/statements", "/scim/v2"):
         assert fuzzing.taken(route), f"nothing that {route} takes: {fuzzing.answers}"
 
