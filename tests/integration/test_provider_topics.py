@@ -19,7 +19,7 @@ from uuid import UUID, uuid4
 import pytest
 from aiokafka import ConsumerRecord
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
-from confluent_kafka.admin import AdminClient, ConfigResource
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 from schemas.catalog import event_types
 from services.common.access import Role, issue_key
@@ -289,6 +289,25 @@ async def test_a_topic_takes_a_bounded_part_of_the_disk(
     assert await kept() == [(100_000_000, 12_500_000)] * 2
     ages = [(await asyncio.to_thread(config_of, settings, t))["retention.ms"] for t in topics]
     assert ages == ["86400000", "2592000000"]
+
+
+async def test_standings_can_be_told_before_any_group_was(
+    settings: Settings, own: ProviderTopicSettings, data_dir: Path
+) -> None:
+    """A cluster makes its coordinator of groups when it is first asked for one."""
+    kafka = LocalKafka(data_dir / "new")
+    await asyncio.to_thread(kafka.start)
+    try:
+        fresh = settings.model_copy(update={"kafka_bootstrap": kafka.bootstrap})
+        admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
+        [made] = admin.create_topics([NewTopic(own.topic_in(ONE), 1, 1)]).values()
+        await asyncio.to_thread(made.result, 15)
+        groups = [own.model_copy(update={"group": f"group-{n}"}) for n in range(12)]
+        asked = [asyncio.to_thread(ProviderAccess(fresh, group).standings) for group in groups]
+        for [standing] in await asyncio.gather(*asked):  # at once: all while it is being made
+            assert (standing.organization_id, standing.waiting) == (ONE, 0)
+    finally:
+        await asyncio.to_thread(kafka.stop)
 
 
 async def test_the_role_is_that_of_the_registration_whatever_becomes_of_its_keys(

@@ -7,6 +7,7 @@ cluster, which the hub's own has.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
+    Consumer,
     KafkaError,
     KafkaException,
     TopicPartition,
@@ -43,6 +44,7 @@ from services.common.settings import Settings
 from services.ingest.sources.settings import ProviderTopicSettings
 
 _PATIENCE_S = 15.0
+_COORDINATOR_S = 0.2  # between two looks for it
 _ITERATIONS = 8_192
 # A producer's batch is one message to the broker; a reject is one with our headers beside its own.
 _BATCH_BYTES = 1_048_588
@@ -94,7 +96,8 @@ class ProviderAccess:
     def __init__(self, settings: Settings, own: ProviderTopicSettings) -> None:
         self._settings, self._own = settings, own
         quiet = {"log_level": 0, "socket.timeout.ms": 10_000}
-        self._admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, **quiet})
+        self._client = {"bootstrap.servers": settings.kafka_bootstrap, **quiet}
+        self._admin = AdminClient(self._client)
 
     def grant(self, organization_id: str) -> Credentials:
         """Make what is missing, and a new password in place of the one before.
@@ -245,14 +248,18 @@ class ProviderAccess:
         }
 
     def _committed(self, partitions: list[TopicPartition]) -> dict[tuple[str, int], int]:
+        """Asked as a member that joins nothing: librdkafka's admin client (2.16) ends the process
+        when the group's coordinator is not ready, as on a cluster that had no group before.
+        """
         if not partitions:
             return {}
-        asked = [ConsumerGroupTopicPartitions(self._own.group, partitions)]
-        [future] = self._admin.list_consumer_group_offsets(asked).values()
-        found = self._answered(lambda: future.result(_PATIENCE_S))
-        return {
-            (tp.topic, tp.partition): tp.offset for tp in found.topic_partitions if tp.offset >= 0
-        }
+        group = {"group.id": self._own.group, "enable.auto.commit": False}
+        asking = Consumer({**self._client, **group})
+        try:
+            found = self._answered(lambda: _committed_of(asking, partitions))
+        finally:
+            asking.close()
+        return {(tp.topic, tp.partition): tp.offset for tp in found if tp.offset >= 0}
 
     def _done(
         self,
@@ -285,7 +292,30 @@ class ProviderAccess:
             raise
 
 
-_AWAY = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT})
+_NO_COORDINATOR = frozenset(
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
+_AWAY = _NO_COORDINATOR | {
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TIMED_OUT,
+}
+
+
+def _committed_of(asking: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+    """Once the group has a coordinator. Raises KafkaException."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return asking.committed(partitions, timeout=_PATIENCE_S)  # type: ignore[no-any-return]
+        except KafkaException as error:
+            if error.args[0].code() not in _NO_COORDINATOR or time.monotonic() > deadline:
+                raise
+            time.sleep(_COORDINATOR_S)
 
 
 def _entries(config: Mapping[str, str]) -> list[ConfigEntry]:
