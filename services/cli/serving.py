@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import socket
@@ -32,6 +31,7 @@ def serve(names: Sequence[str], host: str, port: int, settings: Settings) -> Non
     from services.cli.bounded_http import BoundedHttp
     from services.common import log, tracing
     from services.common.http import build_app
+    from services.common.running import collect_rarely
 
     log.configure(settings.log_level)
     tracing.configure(settings, "http")
@@ -52,21 +52,11 @@ def serve(names: Sequence[str], host: str, port: int, settings: Settings) -> Non
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     server = uvicorn.Server(config)
-    _collect_seldom()
+    collect_rarely()
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(server.serve(sockets=[listening]))
     if not server.started:
         raise LaunchError("the services did not start; see the lines above")
-
-
-def _collect_seldom() -> None:
-    """A batch of events is thousands of objects that reference counts free; with Python's default
-    (after 700 new objects) looking for cycles among them took a third of the time. What is loaded
-    by now stays for ever and isn't looked at again.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
 
 
 def work(name: str) -> None:

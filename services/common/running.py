@@ -32,10 +32,17 @@ async def _work(name: str, make: Callable[[Settings], Worker]) -> None:
     worker = make(settings)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, worker.stop)
-    # What stands there at the start stays to the end: collections need not look at it again and
-    # again (they took a quarter of the time of a projections worker).
+    collect_rarely()
+    await worker.run()
+
+
+def collect_rarely() -> None:
+    """Have Python look for garbage seldom, and not among what stands there now.
+
+    That stays to the end: collections that looked at it again and again took a quarter of the time
+    of a projections worker. And a batch is tens of thousands of small objects, which its end lets
+    go of without a collection.
+    """
     gc.collect()
     gc.freeze()
-    # A batch is tens of thousands of small objects that its end lets go of without a collection.
     gc.set_threshold(100_000, 20, 20)
-    await worker.run()

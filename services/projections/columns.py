@@ -170,19 +170,26 @@ def _content(found: Iterable[Columns]) -> Iterator[tuple[str, bool]]:
     for part in found:
         for name, kind in _kinds(part.writer.schema_id):
             columns[kind] += (frame.get_column(name) for frame in part.frames)
-    known = _are_known_days(columns["instant"])
+    instants = pl.lit(_together(columns["instant"], pl.Datetime("us", "UTC"))).to_physical()
+    codes, texts = (pl.lit(_together(columns[kind])) for kind in ("code", "text"))
+    listed = pl.lit(_together(columns["list"], pl.List(pl.String))).explode()
+    # One query, for each costs more than looking at few events does.
+    first, last, code, text, zero = (
+        pl.DataFrame()
+        .select_seq(
+            first=instants.min(),
+            last=instants.max(),
+            code=codes.str.len_bytes().max(),
+            text=texts.str.len_bytes().max(),
+            zero=_has_zero(codes) | _has_zero(texts) | _has_zero(listed),
+        )
+        .row(0)
+    )
+    known = first is None or _FIRST_DAY <= first <= last <= _LAST_DAY
     yield "an instant is outside the years 1 to 9999", known
-    codes, texts = _together(columns["code"]), _together(columns["text"])
-    short = _longest(codes) <= MAX_CODE_BYTES and _longest(texts) <= MAX_TEXT_BYTES
+    short = (code or 0) <= MAX_CODE_BYTES and (text or 0) <= MAX_TEXT_BYTES
     yield "a code or text is too long", short
-    listed = _together([column.explode() for column in columns["list"]])
-    yield "a text holds the character 0", not any(map(_has_zero, (codes, texts, listed)))
-
-
-def _are_known_days(instants: Sequence[pl.Series]) -> bool:
-    micros = _together([column.to_physical() for column in instants])
-    found = [value for value in (micros.min(), micros.max()) if isinstance(value, int)]
-    return all(_FIRST_DAY <= value <= _LAST_DAY for value in found)
+    yield "a text holds the character 0", not zero
 
 
 @cache
@@ -197,14 +204,11 @@ def _kinds(schema_id: int) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _together(columns: Sequence[pl.Series]) -> pl.Series:
-    return pl.concat(columns) if columns else pl.Series(dtype=pl.String)
+def _together(
+    columns: Sequence[pl.Series], kind: pl.DataType | type[pl.DataType] = pl.String
+) -> pl.Series:
+    return pl.concat(columns) if columns else pl.Series(dtype=kind)
 
 
-def _longest(texts: pl.Series) -> int:
-    longest = texts.str.len_bytes().max()
-    return longest if isinstance(longest, int) else 0
-
-
-def _has_zero(texts: pl.Series) -> bool:
+def _has_zero(texts: pl.Expr) -> pl.Expr:
     return texts.str.contains("\0", literal=True).any()

@@ -6,6 +6,7 @@ import statistics
 import time
 from typing import NamedTuple
 
+from services.common.running import collect_rarely
 from services.projections.copying import encode
 from services.projections.events import ROW
 from services.projections.fold import fold
@@ -39,6 +40,7 @@ async def run(scale: float) -> list[Figure]:
     world = World(max(1, round(WORKERS * scale)))
     found = fetches(world, ProjectionsSettings().batch_events, round(EVENTS * min(1, scale * 10)))
     events = sum(heights(found))
+    collect_rarely()  # as a worker does
     rounds = [_round(found, events) for _ in range(ROUNDS)]
     middle = Spent(*(statistics.median(values) for values in zip(*rounds, strict=True)))
     scale_of = {"events": events, "workers": world.workers, "rounds": ROUNDS}
