@@ -31,10 +31,12 @@ FINISH = """
 UPDATE ingest_work.call SET status = $4, media_type = $5, body = $6
 WHERE subject = $1 AND key = $2 AND held_by = $3
 """
-# The row stays: what the call was to write may still get to the log, so that under this key only
-# the same call may be made again.
+# The row stays for a while: what the call was to write may still get to the log, so that under this
+# key only the same call may be made again. Not for long, for rows count; the ids of its events
+# follow from the call, however late it is made again.
 RELEASE = """
-UPDATE ingest_work.call SET held_until = '-infinity'
+UPDATE ingest_work.call
+SET held_until = '-infinity', forget_at = least(forget_at, now() + interval '10 minutes')
 WHERE subject = $1 AND key = $2 AND held_by = $3 AND status IS NULL
 """
 FORGET = """

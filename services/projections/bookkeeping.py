@@ -208,7 +208,10 @@ class Bookkeeping:
         rows = []
         for p in parked:
             place = p.position.topic, p.position.partition
-            headers = [(name, value.decode("latin-1")) for name, value in p.record.headers]
+            headers = [
+                (name, None if value is None else value.decode("latin-1"))
+                for name, value in p.record.headers
+            ]
             rows.append(
                 (
                     *(*place, p.position.offset, p.owner, p.worker_id, p.reason[:500]),

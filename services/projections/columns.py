@@ -30,7 +30,7 @@ _ID_SIZE = 16
 _UUID_CHARACTERS = 36
 
 
-Headers: TypeAlias = Sequence[tuple[str, bytes]]
+Headers: TypeAlias = Sequence[tuple[str, bytes | None]]  # Kafka allows a header without value
 
 
 class Record(Protocol):
@@ -147,7 +147,7 @@ def _all_second(headers: Sequence[Headers]) -> Sequence[bytes] | None:
         names, values = zip(*map(itemgetter(1), headers), strict=True)
     except IndexError:
         return None
-    return values if set(names) == {"ce_id"} else None
+    return values if set(names) == {"ce_id"} and None not in values else None
 
 
 def ce_id_of(headers: Headers) -> bytes | None:

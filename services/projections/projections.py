@@ -252,7 +252,8 @@ class Promise(Projection):
     disputed_at = Latest(e.PromiseDisputed.occurred_at)
     dispute_reason = Current(e.PromiseDisputed.reason)
     dispute_statement = Current(e.PromiseDisputed.statement)
-    withdrawn_at = Earliest(e.PromiseWithdrawn.occurred_at)
+    # When the hub was told, so that nobody dates away what is late.
+    withdrawn_at = Earliest(e.PromiseWithdrawn.recorded_at)
     withdrawn_by = Union(e.PromiseWithdrawn.employer_id)
     withdrawal_reason = Current(e.PromiseWithdrawn.reason)
     withdrawal_explanation = Current(e.PromiseWithdrawn.explanation)

@@ -114,9 +114,12 @@ def standing(promise: Promise, facts: Iterable[Fact], time: Time) -> Standing:
 
 
 def _withdrawn(promise: Promise, facts: Sequence[Fact]) -> Moment | None:
-    """When its own employer first took it back."""
+    """When the hub was first told that its own employer takes it back.
+
+    Not when the employer says that it did: what is late could be dated away otherwise.
+    """
     backs = (
-        fact.moment
+        Moment(fact.recorded_at, fact.event_id)
         for fact in facts
         if fact.name == "PromiseWithdrawn"
         and fact.fields["promise_id"] == promise.promise_id

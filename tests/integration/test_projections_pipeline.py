@@ -1,4 +1,4 @@
-"""While PostgreSQL writes a batch, the worker fetches and makes the next one, and no further."""
+"""While PostgreSQL writes a batch, the worker fetches and makes the next one."""
 
 from __future__ import annotations
 

@@ -255,8 +255,10 @@ async def test_a_release_that_did_not_read_withdrawals_is_followed_by_one_that_d
     await pool.execute("ALTER TABLE promises.promise DROP COLUMN withdrawn_at")
     await pool.execute("UPDATE promises.promise SET state = 'due'")
 
-    for _ in range(2):
+    positions = "SELECT sum(next_offset) FROM promises.position"
+    for again in (True, False):
         await initialise(pool)
+        assert (await pool.fetchval(positions) == 0) == again
         worker.start()
         await until(lambda: _is(pool, "withdrawn"))
         await until(lambda: all_sent(pool))

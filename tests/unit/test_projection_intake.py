@@ -106,6 +106,7 @@ def test_who_is_parked_already_waits() -> None:
         ({"key": BEN}, "is not the record's key"),
         ({"headers": [("ce_id", b"00000000-0000-0000-0000-000000000000")]}, "ce_id"),
         ({"headers": [("ce_id", b"\xff no uuid")]}, "ce_id"),
+        ({"headers": [("a", b""), ("ce_id", b"\xff no uuid")]}, "ce_id"),
         ({"key": b"short"}, "the record's key is no worker_id"),
         ({"key": None}, "the record's key is no worker_id"),
         ({"value": None}, "frame"),
@@ -212,6 +213,12 @@ def test_an_instant_no_calendar_has_is_parked() -> None:
 def test_a_record_without_headers_is_taken() -> None:
     intake = take_in(stories(replace(job(ANA, 0), headers=[])), frozenset())
     assert taken(intake) == {0}
+
+
+def test_a_header_without_a_value_says_nothing() -> None:
+    headers = [("ce_specversion", b"1.0"), ("ce_id", None)]
+    intake = take_in(stories(replace(job(ANA, 0), headers=headers), job(BEN, 1)), frozenset())
+    assert taken(intake) == {0, 1}
 
 
 def test_an_event_on_another_topic_is_parked() -> None:

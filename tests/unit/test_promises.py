@@ -227,6 +227,15 @@ def test_a_yes_that_comes_after_it_was_taken_back_begins_nothing() -> None:
     assert (found.state, found.accepted, found.due_at) == ("withdrawn", None, None)
 
 
+def test_what_is_late_is_not_dated_away() -> None:
+    """An employer says on day 99 that it took the promise back long before."""
+    for said in (4, 20):
+        back = fact(**withdrawn(said))
+        known = [*facts(*LIFE), Fact(**{**_fields(back), "recorded_at": day(99)})]
+        (promise,) = promises_in(known)
+        assert standing(promise, known, Time.of((), day(100))).state == "lapsed"
+
+
 def test_a_withdrawal_that_was_put_right_does_not_count() -> None:
     back = fact(**withdrawn(9))
     void = {"name": "RecordVoided", "at": 10, "voided_event_id": back.event_id.bytes}

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from services.common.kafka import Position
+from services.projections.columns import Headers
 from services.projections.intake import Parked, Partition
 
 
@@ -18,7 +19,7 @@ class Waiting:
     key: bytes | None
     value: bytes | None
     offset: int
-    headers: Sequence[tuple[str, bytes]]
+    headers: Headers
 
 
 Records: TypeAlias = dict[Partition, list[Waiting]]

@@ -219,7 +219,10 @@ class Replaying:
         for topic, partition, offset, key, value, headers in await self._connection.fetch(
             query, *arguments
         ):
-            told = [(name, text.encode("latin-1")) for name, text in json.loads(headers)]
+            told = [
+                (name, None if text is None else text.encode("latin-1"))
+                for name, text in json.loads(headers)
+            ]
             found.setdefault((topic, partition), []).append(Waiting(key, value, offset, told))
         return found
 

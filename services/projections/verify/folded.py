@@ -81,10 +81,10 @@ class Folding:
         try:
             events = _events(stream, rows) if rows else None
             folded = fold_events(events, layouts).tables if events is not None else ()
-            await self._compare_remembered(stream, rows, condition, bounds)
         except (DoesNotDecode, UnknownSchema):
             self.unreadable += len(rows)
             return len(rows)
+        await self._compare_remembered(stream, rows, condition, bounds)
         for layout, encoded in folded:
             await self._connection.copy_to_table(
                 layout.table,
@@ -113,12 +113,16 @@ class Folding:
         condition: str,
         bounds: Sequence[object],
     ) -> None:
-        """Compare what is remembered of what left these workers' stories. Raises DoesNotDecode."""
+        """Compare what is remembered of what left these workers' stories."""
         if stream is not STORIES or self._rules is None:
             return
         aside = await self._rows(stream, "set_aside", condition, bounds)
         every = [*rows, *aside]
-        said = said_by(_events(stream, every) if every else None, self._rules)
+        try:
+            said = said_by(_events(stream, every) if every else None, self._rules)
+        except (DoesNotDecode, UnknownSchema):
+            self.unreadable += len(aside)
+            return
         here = await remembered(self._connection, self._schema, condition, bounds)
         for one in unlike(here, said):
             self.findings.add(one)
