@@ -18,10 +18,6 @@ from typing import TypeAlias
 Programme: TypeAlias = tuple[str | None, str]
 
 
-# Exits of one person in a year: each comes with 90 days of silence, at 0, 91, 182, 273, 364 days.
-MOST_PERIODS = 5
-
-
 class Status(StrEnum):
     OK = "ok"
     SUPPRESSED = "suppressed"
@@ -109,10 +105,10 @@ def cells(
 def _gives_away(inner: Group, outer: Group, both: Shared, minimum: int) -> bool:
     """Whether `outer` less `inner` speaks of too few, when `inner` is in it but for a few.
 
-    What is left is known in periods; so many that at least `minimum` people are behind them.
+    What is left is counted in periods: of somebody with several, they are fewer people.
     """
     if inner.exiters - both.exiters >= minimum:
         return False
     rest = outer.exiters - both.exiters
     employed = outer.employed - both.employed
-    return rest > 0 and min(employed, rest - employed) < minimum * MOST_PERIODS
+    return rest > 0 and min(employed, rest - employed) < minimum
