@@ -121,7 +121,10 @@ def _organization(order: Mapping[str, Any], at: datetime) -> OrganizationRegiste
             "entity_id": organization_id,
             "version": 1,
             "occurred_at": at.isoformat(),
-            "source_event_id": f"organization/{organization_id}",
+            # What is no text is refused under its own name, and is not to be written out here.
+            "source_event_id": f"organization/{organization_id}"
+            if isinstance(organization_id, str)
+            else "organization",
         }
     )
     model = cast(OrganizationRegistered, model)

@@ -101,6 +101,7 @@ def service_words(t: Language) -> Mapping[str, str]:
     """The hub's own readers, and what each does with it."""
     return {
         "delivery": t.gettext("delivery, which matches it with what people agreed to share"),
+        "feeds": t.gettext("feeds, which counts it in tables that name nobody"),
         "projections": t.gettext("projections, which keeps it"),
         "promises": t.gettext("promises, which follows criteria and deadlines"),
     }
