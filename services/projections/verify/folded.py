@@ -23,7 +23,7 @@ from services.projections.comparing_tables import SharedTable
 from services.projections.declaration import STORIES, STREAMS, Projection, Stream
 from services.projections.events import Events, events_of
 from services.projections.layout import Layout, layout_of
-from services.projections.retractions import rules_of
+from services.projections.retractions import Retractions, rules_of, workers_to_settle
 from services.projections.verify.differences import Difference, Findings, Wrong
 from services.projections.verify.retracted import remembered, said_by, unlike
 from services.projections.verify.table_side import COMMON, frame_of
@@ -84,7 +84,8 @@ class Folding:
         except (DoesNotDecode, UnknownSchema):
             self.unreadable += len(rows)
             return len(rows)
-        await self._compare_remembered(stream, rows, condition, bounds)
+        if stream is STORIES and self._rules is not None:
+            await self._compare_remembered(self._rules, rows, events, condition, bounds)
         for layout, encoded in folded:
             await self._connection.copy_to_table(
                 layout.table,
@@ -108,18 +109,23 @@ class Folding:
 
     async def _compare_remembered(
         self,
-        stream: Stream,
+        rules: Retractions,
         rows: Sequence[asyncpg.Record],
+        events: Events | None,
         condition: str,
         bounds: Sequence[object],
     ) -> None:
-        """Compare what is remembered of what left these workers' stories."""
-        if stream is not STORIES or self._rules is None:
-            return
-        aside = await self._rows(stream, "set_aside", condition, bounds)
-        every = [*rows, *aside]
+        """Compare what is remembered of what left these workers' stories.
+
+        events: what `rows` hold. Only of workers of whom something left are they read once more.
+        """
+        aside = await self._rows(STORIES, "set_aside", condition, bounds)
         try:
-            said = said_by(_events(stream, every) if every else None, self._rules)
+            left = _events(STORIES, aside) if aside else None
+            told = [workers_to_settle(one, rules) for one in (events, left) if one is not None]
+            workers = set().union(*told)
+            theirs = [row for row in (*rows, *aside) if row[STORIES.owner] in workers]
+            said = said_by(_events(STORIES, theirs) if theirs else None, rules)
         except (DoesNotDecode, UnknownSchema):
             self.unreadable += len(aside)
             return

@@ -13,11 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-import polars as pl
-
 from services.common.postgres import Connection
-from services.projections.events import ROW, Events
-from services.projections.retractions import Retractions, Standing, standing_in, workers_to_settle
+from services.projections.events import Events
+from services.projections.retractions import Retractions, Standing, standing_in
 from services.projections.verify.differences import Difference, Wrong
 
 # The columns of each table, those of its key first.
@@ -45,12 +43,7 @@ async def remembered(
 
 def said_by(events: Events | None, rules: Retractions) -> dict[str, Rows]:
     """The rows that the events of some workers make; all of these, set aside or not."""
-    standing = Standing()
-    if events is not None and (workers := workers_to_settle(events, rules)):
-        named = pl.Series(list(workers), dtype=pl.Binary).implode()
-        owners = events.log.get_column("worker_id").cast(pl.Binary)
-        rows = events.log.get_column(ROW).filter(owners.is_in(named))
-        standing = standing_in(events.only(rows), rules)
+    standing = Standing() if events is None else standing_in(events, rules)
     rows_of: dict[str, Iterator[tuple[Any, ...]]] = {
         "moved": ((worker,) for worker in standing.moved),
         "void": (
