@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
 
 from services.common.access import Role
 from services.demo.data import open_university
@@ -136,6 +136,13 @@ def cast(
     site.stop()
 
 
+def follow(what: Locator) -> None:
+    """Press what leads to another page, and wait until that one is there whole: a click alone
+    waits only until its first bytes came."""
+    with what.page.expect_navigation():
+        what.click()
+
+
 class Visitor:
     """One browser profile, and everything that it asked for or complained about."""
 
@@ -161,7 +168,7 @@ class Visitor:
         """Sign in as people do, with a key."""
         self.open("/sign-in")
         self.page.fill("#code", self.cast.site.do(self.cast.site.key(Role.WORKER, str(worker_id))))
-        self.page.click("main button")
+        follow(self.page.locator("main button"))
         return self.page
 
 

@@ -19,7 +19,7 @@ from services.common.kafka import Position
 from services.common.positions import wait_until_read
 from services.consent.wording import wordings
 from tests.browser import people
-from tests.browser.conftest import Cast, Visitor
+from tests.browser.conftest import Cast, Visitor, follow
 
 pytestmark = pytest.mark.browser
 LOOK = """e => { const s = getComputedStyle(e), b = e.getBoundingClientRect();
@@ -66,7 +66,7 @@ def given(cast: Cast, worker_id: UUID) -> list[dict[str, Any]]:
 def open_request(visit: Visitor, worker_id: UUID) -> Page:
     """As people come to it: by the line that waits on the first page."""
     page = visit.sign_in(worker_id)
-    page.get_by_role("link", name="Acme Foods asks to see your record.").click()
+    follow(page.get_by_role("link", name="Acme Foods asks to see your record."))
     return page
 
 
@@ -81,7 +81,7 @@ def test_yes_shares_what_was_ticked_until_the_day_that_is_told(
     page.get_by_label("Training you were offered, started, finished or left (3)").check()
     page.get_by_label("Your skills, and who checked them (1)").check()
     page.get_by_label("6 months").check()
-    page.get_by_role("button", name="Yes, share").click()
+    follow(page.get_by_role("button", name="Yes, share"))
 
     status = page.get_by_role("status").inner_text()
     assert status.startswith("You share 2 things with Acme Foods until ")
@@ -91,8 +91,8 @@ def test_yes_shares_what_was_ticked_until_the_day_that_is_told(
     assert 178 <= (until - grant["granted_at"]).days <= 185
     assert grant["categories"] == ["skill", "training"]
     assert (grant["purposes"], grant["request_id"]) == (["advancement"], request_id)
-    page.get_by_role("link", name="Stop sharing").click()
-    page.get_by_role("button", name="Yes, stop").click()
+    follow(page.get_by_role("link", name="Stop sharing"))
+    follow(page.get_by_role("button", name="Yes, stop"))
     assert "You stopped sharing with Acme Foods." in page.get_by_role("status").inner_text()
     page.goto(f"{visit.cast.site.url}/me/requests/{request_id}")
     assert "You stopped sharing with Acme Foods." in page.inner_text("main")
@@ -107,7 +107,7 @@ def test_the_words_that_are_shown_are_the_words_that_are_stored(
     page = visit.open(f"/me/requests/{request_id}?lang={language}")
     shown = re.sub(r"\s+", " ", page.inner_text("main"))
     page.locator("input[type=checkbox]").first.check()
-    page.locator("button[value=yes]").click()
+    follow(page.locator("button[value=yes]"))
     page.get_by_role("status").wait_for()
 
     grant = given(visit.cast, worker_id)[0]
@@ -134,7 +134,7 @@ def test_yes_with_no_tick_is_told_on_top_and_beside_the_boxes(
     worker_id, _ = asked()
     page = open_request(visit, worker_id)
     page.get_by_label("6 months").check()
-    page.get_by_role("button", name="Yes, share").click()
+    follow(page.get_by_role("button", name="Yes, share"))
 
     wrong = "Tick what they may see, or press No."
     expect(page).to_have_title(re.compile("^Error: Share your record"))
@@ -150,7 +150,7 @@ def test_yes_with_no_tick_is_told_on_top_and_beside_the_boxes(
     assert given(visit.cast, worker_id) == []
     link.click()
     page.keyboard.press("Space")
-    page.get_by_role("button", name="Yes, share").click()
+    follow(page.get_by_role("button", name="Yes, share"))
     assert "You share 1 thing with Acme Foods" in page.get_by_role("status").inner_text()
 
 
@@ -159,16 +159,16 @@ def test_no_shares_nothing_and_yes_is_still_possible(
 ) -> None:
     worker_id, _ = asked()
     page = open_request(visit, worker_id)
-    page.get_by_role("button", name="No, do not share").click()
+    follow(page.get_by_role("button", name="No, do not share"))
 
     assert "You said no to Acme Foods." in page.get_by_role("status").inner_text()
     assert given(visit.cast, worker_id) == []
-    page.get_by_role("link", name="My story").first.click()
+    follow(page.get_by_role("link", name="My story").first)
     assert page.locator(".waiting").count() == 0
     page.go_back()
-    page.get_by_role("link", name="See the question again").click()
+    follow(page.get_by_role("link", name="See the question again"))
     page.locator("input[type=checkbox]").last.check()
-    page.get_by_role("button", name="Yes, share").click()
+    follow(page.get_by_role("button", name="Yes, share"))
     assert "You share 1 thing with Acme Foods" in page.get_by_role("status").inner_text()
     assert [grant["categories"] for grant in given(visit.cast, worker_id)] == [["promise"]]
 
@@ -359,7 +359,7 @@ def test_a_promise_is_accepted_and_then_shared_without_javascript(
 ) -> None:
     context = browser.new_context(java_script_enabled=False, viewport={"width": 360, "height": 740})
     page = Visitor(context, cast).sign_in(promised)
-    page.get_by_role("link", name="Acme Foods promises you an interview. Say yes or no.").click()
+    follow(page.get_by_role("link", name="Acme Foods promises you an interview. Say yes or no."))
     text = page.inner_text(".promise")
     for part in (
         "Finish: Forklift safety",
@@ -367,14 +367,14 @@ def test_a_promise_is_accepted_and_then_shared_without_javascript(
         "Work there for 30 days",
     ):
         assert part in text
-    page.get_by_role("button", name="Yes, I want it").click()
+    follow(page.get_by_role("button", name="Yes, I want it"))
 
     assert page.get_by_role("heading", level=1).inner_text() == "Share your record with Acme Foods?"
     assert given(cast, promised) == [], "a yes to a promise shares nothing"
     page.locator("input[type=checkbox]").first.check()
-    page.get_by_role("button", name="Yes, share").click()
+    follow(page.get_by_role("button", name="Yes, share"))
     assert "You share 1 thing with Acme Foods" in page.get_by_role("status").inner_text()
-    page.get_by_role("link", name="Promises").click()
+    follow(page.get_by_role("link", name="Promises"))
     assert page.locator("main h2").all_inner_texts() == ["Still open"]
     context.close()
 
@@ -386,7 +386,7 @@ def test_a_promise_is_turned_down(visit: Visitor, promised: UUID) -> None:
         page.locator(f"button[value={value}]").evaluate(LOOK) for value in ("accept", "decline")
     )
     assert yes == no
-    page.get_by_role("button", name="No, thank you").click()
+    follow(page.get_by_role("button", name="No, thank you"))
 
     assert "You said no." in page.get_by_role("status").inner_text()
     assert page.locator(".promise .state").inner_text() == "You said no"

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Visitor
+from tests.browser.conftest import Visitor, follow
 
 pytestmark = pytest.mark.browser
 ASK = "/me/requests/r-1"
@@ -44,7 +44,7 @@ def test_axe_finds_nothing_before_signing_in_and_in_errors(visit: Visitor) -> No
         found = Axe().run(visit.page)
         assert found.violations_count == 0, found.generate_report()
     visit.page.fill("#code", "wrong")
-    visit.page.click("main button")
+    follow(visit.page.locator("main button"))
     expect(visit.page).to_have_title(re.compile("^Error:"))
     found = Axe().run(visit.page)
     assert found.violations_count == 0, found.generate_report()
@@ -103,7 +103,7 @@ def test_targets_are_44_by_44(rosa: Visitor) -> None:
 
 def test_targets_are_44_by_44_at_sign_in(visit: Visitor) -> None:
     visit.open("/sign-in")
-    visit.page.click("main button")
+    follow(visit.page.locator("main button"))
     visit.page.focus(".skip")
     found = visit.page.evaluate(TARGETS)
 
@@ -174,15 +174,15 @@ def test_5000_events_make_short_pages(visit: Visitor) -> None:
         assert len(page.content().encode()) <= 40_000
         assert page.locator(".fact").count() == 30
         facts += 30
-        page.click("text=Show older")
-    page.click("text=Back to the newest")
+        follow(page.locator("text=Show older"))
+    follow(page.locator("text=Back to the newest"))
     assert page.url.endswith("/me")
 
 
 def test_older_pages_go_on_where_the_last_one_ended(visit: Visitor) -> None:
     page = visit.sign_in(visit.cast.many)
     days = page.locator("time").evaluate_all("all => all.map(e => e.dateTime)")
-    page.click("text=Show older")
+    follow(page.locator("text=Show older"))
     days += page.locator("time").evaluate_all("all => all.map(e => e.dateTime)")
 
     assert len(days) == 60

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from services.common.access import Role
 from tests.browser import people
-from tests.browser.conftest import Cast, Visitor
+from tests.browser.conftest import Cast, Visitor, follow
 
 ENDED = "SELECT event_id FROM read.story WHERE worker_id = $1 AND event_type = 'TrainingCompleted'"
 
@@ -37,7 +37,7 @@ def learners(cast: Cast) -> dict[str, UUID]:
 
 def as_the_college(visit: Visitor) -> Page:
     page = visit.open("/demo?as=river-college")
-    page.get_by_role("button", name="Sign in as River College").click()
+    follow(page.get_by_role("button", name="Sign in as River College"))
     page.wait_for_url("**/demo/courses")
     return page
 
@@ -58,7 +58,7 @@ def test_a_link_leads_to_one_button_that_signs_in(
     assert page.locator("main button").all_inner_texts() == [f"Sign in as {name}"]
     assert "tl_login" not in str(visit.context.cookies()), "to look signs nobody in"
 
-    page.locator("main button").click()
+    follow(page.locator("main button"))
 
     page.wait_for_url(f"**{lands}")
     assert visit.complaints == []
@@ -73,11 +73,11 @@ def test_the_college_ends_a_course_and_the_person_sees_it(
     visit: Visitor, learners: dict[str, UUID]
 ) -> None:
     page = as_the_college(visit)
-    page.get_by_role("button", name="Olga Still finishes: Food safety, level 2").click()
+    follow(page.get_by_role("button", name="Olga Still finishes: Food safety, level 2"))
 
     expect(page.get_by_role("status")).to_contain_text("Noted.")
     assert page.get_by_role("button", name="Olga Still").count() == 0
-    page.get_by_role("button", name="Sign out").click()
+    follow(page.get_by_role("button", name="Sign out"))
     page = visit.sign_in(learners["Olga Still"])
     expect(page.locator("main")).to_contain_text("Food safety, level 2")
     expect(page.locator("main")).to_contain_text("River College")
@@ -90,7 +90,7 @@ def test_a_course_is_ended_once_whatever_is_pressed(
     old = visit.context.new_page()
     old.goto(page.url)
     for one in (page, old):
-        one.get_by_role("button", name="Theo Twice finishes").click()
+        follow(one.get_by_role("button", name="Theo Twice finishes"))
         expect(one.get_by_role("button", name="Theo Twice")).to_have_count(0)
 
     site = visit.cast.site
@@ -111,7 +111,7 @@ def test_the_schools_page_is_for_schools(visit: Visitor, cast: Cast) -> None:
 def test_a_schools_key_opens_no_page(visit: Visitor, cast: Cast) -> None:
     page = visit.open("/sign-in")
     page.fill("#code", cast.site.do(cast.site.key(Role.PROVIDER, "river-college")))
-    page.click("main button")
+    follow(page.locator("main button"))
 
     expect(page.get_by_role("alert")).to_be_visible()
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 
 from schemas.catalog import event_types
 from services.common.postgres import Pool
-from tests.browser.conftest import Cast, Visitor, picture
+from tests.browser.conftest import Cast, Visitor, follow, picture
 from tests.browser.test_checks import DATA, untranslated
 
 pytestmark = pytest.mark.browser
@@ -100,7 +100,7 @@ def filled(cast: Cast) -> Cast:
 def operator(visit: Visitor, filled: Cast) -> Visitor:
     """Signed in by the demo's button."""
     visit.open("/demo")
-    visit.page.click("button[name=role]")
+    follow(visit.page.locator("button[name=role]"))
     visit.page.wait_for_url("**/flow")
     return visit
 
@@ -290,9 +290,9 @@ def test_the_numbers_refresh_by_themselves_and_keep_the_focus(operator: Visitor)
     assert page.evaluate("document.activeElement.id") == "readers-table"
     assert page.locator("#numbers #numbers").count() == 0
     assert page.locator("h1").count() == 1
-    page.click("text=Pause")
+    follow(page.get_by_role("link", name="Pause", exact=True))
     assert page.locator("[hx-trigger]").count() == 0
-    page.click("text=Go on by itself")
+    follow(page.locator("text=Go on by itself"))
     assert page.locator("[hx-trigger]").count() == 1
     assert operator.complaints == []
 
@@ -301,13 +301,13 @@ def test_the_flow_is_read_without_scripts(browser: Browser, filled: Cast) -> Non
     context = browser.new_context(java_script_enabled=False)
     visit = Visitor(context, filled)
     visit.open("/demo")
-    visit.page.click("button[name=role]")
-    visit.page.click("text=Refresh")
+    follow(visit.page.locator("button[name=role]"))
+    follow(visit.page.locator("text=Refresh"))
 
     assert visit.page.locator("#readers-table tbody tr").count() == 6
     assert "Trying again" in visit.page.inner_text("#numbers")
     assert "Some do not match" not in visit.page.inner_text("main")
-    visit.page.click("text=See each part")
+    follow(visit.page.locator("text=See each part"))
     assert visit.page.locator("#counted-table tbody tr").count() > 1
     context.close()
 
@@ -320,7 +320,7 @@ def test_the_rebuild_refreshes_by_itself_and_keeps_the_focus(operator: Visitor) 
 
     assert page.evaluate("document.activeElement.id") == "press-compare"
     assert page.get_by_role("progressbar", name="How far the new tables are").count() == 1
-    page.click("text=Hold still")
+    follow(page.locator("text=Hold still"))
     assert page.locator("[hx-trigger]").count() == 0
     assert operator.complaints == []
 
@@ -329,14 +329,14 @@ def test_a_rebuild_is_ordered_without_scripts(browser: Browser, filled: Cast) ->
     context = browser.new_context(java_script_enabled=False)
     visit = Visitor(context, filled)
     visit.open("/demo")
-    visit.page.click("button[name=role]")
+    follow(visit.page.locator("button[name=role]"))
     visit.open("/rebuild")
-    visit.page.click("#ask-rate")
+    follow(visit.page.locator("#ask-rate"))
     visit.page.fill("#rate", "twelve")
-    visit.page.click("text=Yes, do it")
+    follow(visit.page.locator("text=Yes, do it"))
     assert visit.page.title().startswith("Error:")
     visit.page.fill("#rate", "12")
-    visit.page.click("text=Yes, do it")
+    follow(visit.page.locator("text=Yes, do it"))
     assert "Asked for: Change the speed." in visit.page.inner_text("main")
     query = "DELETE FROM projections_work.rebuild_step WHERE begun_at IS NULL RETURNING rate"
     assert filled.site.do(filled.site.pool.fetchval(query)) == 12
@@ -360,7 +360,7 @@ def test_screenshots(pictured: Visitor, filled: Cast) -> None:
     picture(pictured, "outcomes", "/outcomes", whole=True)
     filled.site.do(all_read(filled.site.pool))
     pictured.open("/demo")
-    pictured.page.click("button[name=role]")
+    follow(pictured.page.locator("button[name=role]"))
     picture(pictured, "flow", "/flow", whole=True)
     picture(pictured, "flow-count", "/flow/count", whole=True)
     picture(pictured, "rebuild", "/rebuild?still=1", whole=True)

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, expect
 from services.common.access import Role
 from services.demo.data import open_university
 from tests.browser import people
-from tests.browser.conftest import Cast, Visitor, picture
+from tests.browser.conftest import Cast, Visitor, follow, picture
 
 pytestmark = pytest.mark.browser
 
@@ -91,8 +91,8 @@ def test_sharing_stops_with_two_clicks_and_the_page_shows_it(visit: Visitor, sha
     page = visit.sign_in(sharer)
     page = visit.open("/me/sharing")
 
-    page.get_by_role("link", name="Stop sharing Acme Foods").click()
-    page.get_by_role("button", name="Yes, stop").click()
+    follow(page.get_by_role("link", name="Stop sharing Acme Foods"))
+    follow(page.get_by_role("button", name="Yes, stop"))
 
     assert "You stopped sharing with Acme Foods." in page.get_by_role("status").inner_text()
     assert "Your job does not change." in page.get_by_role("status").inner_text()
@@ -115,8 +115,8 @@ async def _await(work: object) -> object:
 def test_no_keeps_sharing(visit: Visitor, sharer: UUID) -> None:
     page = visit.sign_in(sharer)
     visit.open("/me/sharing")
-    page.get_by_role("link", name="Stop sharing Acme Foods").click()
-    page.get_by_role("link", name="No, keep sharing").click()
+    follow(page.get_by_role("link", name="Stop sharing Acme Foods"))
+    follow(page.get_by_role("link", name="No, keep sharing"))
 
     expect(page.get_by_role("region", name="Acme Foods")).to_be_visible()
 
@@ -137,20 +137,20 @@ def test_every_task_works_without_javascript(browser: Browser, cast: Cast, share
     visitor = Visitor(context, cast)
     page = visitor.sign_in(sharer)
     expect(page.get_by_role("heading", name="My story")).to_be_visible()
-    page.get_by_role("link", name="Who sees it").click()
-    page.get_by_role("link", name="Stop sharing Acme Foods").click()
-    page.get_by_role("button", name="Yes, stop").click()
+    follow(page.get_by_role("link", name="Who sees it"))
+    follow(page.get_by_role("link", name="Stop sharing Acme Foods"))
+    follow(page.get_by_role("button", name="Yes, stop"))
     expect(page.get_by_role("status")).to_be_visible()
-    page.get_by_role("link", name="Español").click()
+    follow(page.get_by_role("link", name="Español"))
     expect(page.get_by_role("heading", name="Quién lo ve")).to_be_visible()
-    page.get_by_role("button", name="Salir").click()
+    follow(page.get_by_role("button", name="Salir"))
     expect(page.get_by_role("heading", name="Entrar")).to_be_visible()
     context.close()
 
 
 def test_after_signing_out_back_shows_nothing(rosa: Visitor) -> None:
     page = rosa.open("/me/sharing")
-    page.get_by_role("button", name="Sign out").click()
+    follow(page.get_by_role("button", name="Sign out"))
     assert "You are signed out." in page.inner_text("main")
 
     for _ in range(2):
@@ -163,12 +163,12 @@ def test_after_signing_out_back_shows_nothing(rosa: Visitor) -> None:
 def test_the_log_in_of_a_shared_phone_ends_with_the_browser_unless_ticked(rosa: Visitor) -> None:
     login = next(c for c in rosa.context.cookies() if c["name"] == "tl_login")
     assert login["expires"] == -1
-    rosa.page.get_by_role("button", name="Sign out").click()
+    follow(rosa.page.get_by_role("button", name="Sign out"))
     box = rosa.page.get_by_label("Keep me signed in")
     assert not box.is_checked()
     box.check()
     rosa.page.fill("#code", rosa.cast.site.do(rosa.cast.site.key(Role.WORKER, str(rosa.cast.rosa))))
-    rosa.page.click("main button")
+    follow(rosa.page.locator("main button"))
 
     login = next(c for c in rosa.context.cookies() if c["name"] == "tl_login")
     assert login["expires"] > 0
@@ -178,7 +178,7 @@ def test_the_log_in_of_a_shared_phone_ends_with_the_browser_unless_ticked(rosa: 
 def test_a_wrong_code_is_told_on_top_and_beside_the_field(visit: Visitor) -> None:
     page = visit.open("/sign-in")
     page.fill("#code", "tl_wrong_code")
-    page.click("main button")
+    follow(page.locator("main button"))
 
     expect(page).to_have_title(re.compile("^Error: Sign in"))
     assert page.evaluate("document.activeElement.className") == "error"
@@ -198,17 +198,17 @@ def test_a_claim_code_works_once_and_the_key_after_it_for_good(visit: Visitor, c
     ).json()
     page = visit.open("/sign-in")
     page.fill("#code", worker["claim_code"])
-    page.click("main button")
+    follow(page.locator("main button"))
     key = page.inner_text(".key")
-    page.get_by_role("link", name="Open my record").click()
+    follow(page.get_by_role("link", name="Open my record"))
     expect(page.get_by_role("heading", name="My story")).to_be_visible()
-    page.get_by_role("button", name="Sign out").click()
+    follow(page.get_by_role("button", name="Sign out"))
 
     page.fill("#code", worker["claim_code"])
-    page.click("main button")
+    follow(page.locator("main button"))
     expect(page).to_have_title(re.compile("^Error:"))
     page.fill("#code", key)
-    page.click("main button")
+    follow(page.locator("main button"))
     expect(page.get_by_role("heading", name="My story")).to_be_visible()
 
 

@@ -16,7 +16,7 @@ from services.common.access import Role
 from services.common.emit import Actor
 from services.common.vault import Vault
 from tests.browser import people
-from tests.browser.conftest import Cast, Visitor, picture
+from tests.browser.conftest import Cast, Visitor, follow, picture
 from tests.browser.test_checks import DATA, untranslated
 from tests.browser.test_public_pages import TARGETS, WIDE
 
@@ -112,7 +112,7 @@ def team(cast: Cast) -> Team:
 def acme(visit: Visitor, team: Team) -> Visitor:
     """Signed in by the demo's button."""
     visit.open("/demo")
-    visit.page.get_by_role("button", name="Acme Foods").click()
+    follow(visit.page.get_by_role("button", name="Acme Foods"))
     visit.page.wait_for_url("**/team")
     return visit
 
@@ -180,7 +180,7 @@ def test_the_count_is_of_all_who_wait_not_of_those_shown(visit: Visitor, cast: C
     key = cast.site.do(fill(23))
     visit.open("/sign-in")
     visit.page.fill("#code", key)
-    visit.page.click("main button")
+    follow(visit.page.locator("main button"))
     visit.page.wait_for_url("**/team")
 
     assert len(lines(visit.page, "unnoticed")) == 20
@@ -195,16 +195,16 @@ def test_each_fact_that_was_read_is_told_to_the_person(visit: Visitor, team: Tea
     for _ in range(2):
         visit.open("/sign-in")
         visit.page.fill("#code", key)
-        visit.page.click("main button")
+        follow(visit.page.locator("main button"))
         visit.page.wait_for_url("**/team")
-        visit.page.get_by_role("button", name="Sign out").click()
+        follow(visit.page.get_by_role("button", name="Sign out"))
     read = "SELECT subject_type FROM read.disclosure WHERE worker_id = $1 AND connection_id = 'read' ORDER BY 1"
 
     async def told(name: str) -> list[str]:
         return [row[0] for row in await site.pool.fetch(read, team.named[name])]
 
     visit.sign_in(team.named["Pia Lund"])
-    visit.page.get_by_role("link", name="Who sees it").click()
+    follow(visit.page.get_by_role("link", name="Who sees it"))
     visit.page.get_by_text("A promise that is now due").wait_for()
     assert site.do(told("Pia Lund")) == ["PromiseDue", "WorkerRegistered"]
     assert site.do(told("Marc Diaz")) == ["TrainingCompleted"]
@@ -225,14 +225,14 @@ def test_noticed_is_told_to_the_worker_without_javascript(
     visitor = Visitor(context, cast)
     visitor.open("/demo")
     page = visitor.page
-    page.get_by_role("button", name="Acme Foods").click()
+    follow(page.get_by_role("button", name="Acme Foods"))
     before = len(lines(page, "unnoticed"))
-    page.get_by_role("button", name="Noticed Ivo Hahn, Forklift safety").click()
+    follow(page.get_by_role("button", name="Noticed Ivo Hahn, Forklift safety"))
 
     assert "Noted." in page.get_by_role("status").inner_text()
     assert len(lines(page, "unnoticed")) == before - 1
     assert "Ivo Hahn" not in page.inner_text("main")
-    page.get_by_role("button", name="Sign out").click()
+    follow(page.get_by_role("button", name="Sign out"))
     visitor.sign_in(worker_id)
     assert "Your employer saw that you finished" in page.inner_text("main")
     context.close()
@@ -260,14 +260,14 @@ def test_another_employers_page_is_not_there(acme: Visitor, team: Team) -> None:
     assert status("/team/harbor-logistics") == 404
     assert status("/team/made-up") == 404
     assert status("/me") == 403
-    acme.page.get_by_role("button", name="Sign out").click()
+    follow(acme.page.get_by_role("button", name="Sign out"))
     acme.sign_in(team.named["Lena Park"])
     assert status("/team") == 403
 
 
 def test_where_nothing_waits_the_page_says_so(visit: Visitor, team: Team) -> None:
     visit.open("/demo")
-    visit.page.get_by_role("button", name="Harbor Logistics").click()
+    follow(visit.page.get_by_role("button", name="Harbor Logistics"))
 
     assert "Nothing waits." in visit.page.inner_text("main")
     assert visit.page.locator(".team").count() == 0
