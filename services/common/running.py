@@ -40,9 +40,9 @@ def collect_rarely() -> None:
     """Have Python look for garbage seldom, and not among what stands there now.
 
     That stays to the end: collections that looked at it again and again took a quarter of the time
-    of a projections worker. And a batch is tens of thousands of small objects, which its end lets
-    go of without a collection.
+    of a projections worker. And two batches are hundreds of thousands of small objects, which their
+    end lets go of without a collection.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
+    gc.set_threshold(500_000, 20, 20)

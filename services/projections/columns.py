@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from operator import attrgetter, itemgetter
-from typing import Protocol, TypeAlias
+from operator import attrgetter
+from typing import NamedTuple, Protocol, TypeAlias, cast
 
 import polars as pl
 
@@ -34,7 +34,7 @@ Headers: TypeAlias = Sequence[tuple[str, bytes | None]]  # Kafka allows a header
 
 
 class Record(Protocol):
-    """The part of aiokafka's ConsumerRecord that is read here."""
+    """What is read of a record: of a `LeanRecord`, or of aiokafka's `ConsumerRecord`."""
 
     @property
     def key(self) -> bytes | None: ...
@@ -48,7 +48,23 @@ class Record(Protocol):
 
 # What is read of a record, taken out in one go: key, value, offset, headers.
 Parts: TypeAlias = tuple[bytes | None, bytes, int, Headers]
-parts_of: Callable[[Record], Parts] = attrgetter("key", "value", "offset", "headers")
+_parts_of: Callable[[Record], Parts] = attrgetter("key", "value", "offset", "headers")
+
+
+class LeanRecord(NamedTuple):
+    """A record that is its parts, as the worker fetches it."""
+
+    key: bytes | None
+    value: bytes | None
+    offset: int
+    headers: Headers
+
+
+def parts_of(records: Sequence[Record]) -> Sequence[Parts]:
+    """The parts of some records that have a value."""
+    if set(map(type, records)) == {LeanRecord}:
+        return cast(Sequence[Parts], records)
+    return list(map(_parts_of, records))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +160,12 @@ def _as_told(headers: Sequence[Headers], ids: Sequence[bytes]) -> bool:
 def _all_second(headers: Sequence[Headers]) -> Sequence[bytes] | None:
     """The CloudEvents ids, when all are where our own producers put them."""
     try:
-        names, values = zip(*map(itemgetter(1), headers), strict=True)
+        if {of_one[1][0] for of_one in headers} != {"ce_id"}:
+            return None
+        values = [of_one[1][1] for of_one in headers]
     except IndexError:
         return None
-    return values if set(names) == {"ce_id"} and None not in values else None
+    return None if None in values else cast(list[bytes], values)
 
 
 def ce_id_of(headers: Headers) -> bytes | None:

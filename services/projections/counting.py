@@ -41,7 +41,7 @@ NOTHING_LEFT_OUT = pl.DataFrame(schema=_LEFT_OUT)
 
 
 class Record(Protocol):
-    """The part of aiokafka's ConsumerRecord that is read here."""
+    """What is counted of a record."""
 
     @property
     def value(self) -> bytes | None: ...

@@ -15,6 +15,9 @@ from services.projections.declaration import DIRECTORY, STORIES, Stream
 # Columns that no Avro field can be called: the event's row in the log frame, and its order.
 ROW, ORDER = "_row", "_order"
 
+# Of so few events each query costs more than to go through them in Python.
+FEW = 1_000
+
 _ENVELOPE = ("event_id", "occurred_at", "recorded_at", "source")
 _POSITION = ("log_offset", "partition", "schema_id", "topic", "payload")
 _LOGGED = {*_ENVELOPE, *_POSITION}
@@ -26,6 +29,17 @@ _STREAM_OF = {topic: stream for stream in (STORIES, DIRECTORY) for topic in stre
 def stream_of(topic: str) -> Stream:
     """The stream of a topic, named without its prefix."""
     return _STREAM_OF[topic]
+
+
+def _joined_only(frame: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
+    return frame.join(rows.alias(ROW).to_frame(), on=ROW, how="semi")
+
+
+def _few_only(frame: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
+    """The same without a query."""
+    wanted = set(rows.to_list())
+    places = [n for n, row in enumerate(frame.get_column(ROW).to_list()) if row in wanted]
+    return frame if len(places) == frame.height else frame[places]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +58,13 @@ class Events:
         """The events with these `_row` numbers, each once."""
         if rows.len() == self.log.height:
             return self
-        wanted = rows.alias(ROW).to_frame()
-        kept = {
-            name: frame.join(wanted, on=ROW, how="semi") for name, frame in self.by_type.items()
-        }
+        if rows.is_empty():
+            return Events(self.stream, self.log.clear(), {})
+        only = _few_only if self.log.height < FEW else _joined_only
+        kept = {name: only(frame, rows) for name, frame in self.by_type.items()}
         return Events(
             self.stream,
-            self.log.join(wanted, on=ROW, how="semi"),
+            only(self.log, rows),
             {name: frame for name, frame in kept.items() if frame.height},
         )
 

@@ -182,18 +182,18 @@ class _Sorting:
                 self.stopped[partition] = (record.offset, error)
                 return
             else:
-                group.records.append(parts_of(record))
+                group.records.extend(parts_of([record]))
                 group.partitions.append(number)
 
     def _add_plain(self, stream: Stream, partition: Partition, batch: Sequence[Record]) -> bool:
         """Take them all at once when nothing is special about any of them. False otherwise."""
         if self._dropped or self._faults:
             return False
-        parts = list(map(parts_of, batch))
-        keys, values, _, _ = zip(*parts, strict=True)
+        parts = parts_of(batch)
+        keys, values = [one[0] for one in parts], [one[1] for one in parts]
         if not all(keys) or not all(values) or not self._held.isdisjoint(keys):
             return False
-        if not all(_is_owners_size(stream, size) for size in set(map(len, keys))):
+        if not all(_is_owners_size(stream, size) for size in {len(key) for key in keys if key}):
             return False
         by_frame: defaultdict[bytes, list[Parts]] = defaultdict(list)
         for value, one in zip(values, parts, strict=True):

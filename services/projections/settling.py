@@ -144,7 +144,7 @@ class Settling:
             await self._feed(story)
         erased = log.filter(pl.col("why") == ERASED)
         repeats = new.log.filter(~_at(new.log, set(_places(whole.log))))
-        nothing = new.only(new.log.get_column(ROW).clear())
+        nothing = Events(new.stream, new.log.clear(), {})
         return Settled(nothing, repeats, erased.drop("why"), set(ids(standing.gone)))
 
 
@@ -192,12 +192,12 @@ def decoded_rows(found: Iterable[Row]) -> Events:
     decoded = []
     for (topic, schema_id), rows in groups.items():
         payloads = [row[6] for row in rows]
-        frame = decode_columns(schema_id, payloads).with_columns(
+        beside = [
             pl.Series("payload", payloads, pl.Binary),
             pl.Series("log_offset", [row[4] for row in rows], pl.Int64),
             pl.Series("partition", [row[3] for row in rows], pl.Int32),
-            pl.lit(schema_id, pl.Int32).alias("schema_id"),
-            pl.lit(topic).alias("topic"),
-        )
-        decoded.append((writer_of(schema_id), frame))
+            pl.Series("schema_id", [schema_id] * len(rows), pl.Int32),
+            pl.Series("topic", [topic] * len(rows), pl.String),
+        ]
+        decoded.append((writer_of(schema_id), decode_columns(schema_id, payloads).hstack(beside)))
     return events_of(STORIES, decoded)

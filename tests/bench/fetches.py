@@ -5,25 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
 
 from services.common.kafka import partition_for
 from services.common.settings import Settings
+from services.projections.columns import LeanRecord
 from services.projections.intake import Partition
 from tests.bench.world import Sent, World
 from tests.bench.world_log import headers_of
 
-
-class Held(NamedTuple):
-    """What is read of aiokafka's ConsumerRecord."""
-
-    key: bytes
-    value: bytes
-    offset: int
-    headers: Sequence[tuple[str, bytes]]
-
-
-Fetch = dict[Partition, list[Held]]
+Fetch = dict[Partition, list[LeanRecord]]
 
 
 def fetches(world: World, batch_events: int, most: int) -> list[Fetch]:
@@ -37,7 +27,7 @@ def fetches(world: World, batch_events: int, most: int) -> list[Fetch]:
         fetch: Fetch = {}
         for sent in batch:
             place = sent.topic, _number(sent, partitions)
-            held = Held(sent.key, sent.value, offsets[place], headers_of(sent))
+            held = LeanRecord(sent.key, sent.value, offsets[place], headers_of(sent))
             fetch.setdefault(place, []).append(held)
             offsets[place] += 1
         found.append(fetch)

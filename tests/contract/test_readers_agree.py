@@ -98,7 +98,7 @@ def by_confluent(value: bytes, client: SchemaRegistryClient, reader: EventType |
 def by_columns(writer: EventType, reader: EventType, records: Sequence[Sent]) -> list[Fields]:
     """As projections get them: the fields of the newest version."""
     stream = stream_of(writer.topic)
-    parts = [parts_of(record) for record in records]
+    parts = list(parts_of(records))
     [found] = read_all([Group(stream, writer.topic, writer, parts, [0] * len(parts))])
     assert not found.faults
     frame = columns_of(stream, [(writer, one) for one in found.frames]).by_type[writer.name]
