@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import polars as pl
@@ -14,9 +14,6 @@ from services.projections.declaration import DIRECTORY, STORIES, Stream
 
 # Columns that no Avro field can be called: the event's row in the log frame, and its order.
 ROW, ORDER = "_row", "_order"
-
-# Of so few events each query costs more than to go through them in Python.
-FEW = 1_000
 
 _ENVELOPE = ("event_id", "occurred_at", "recorded_at", "source")
 _POSITION = ("log_offset", "partition", "schema_id", "topic", "payload")
@@ -31,13 +28,8 @@ def stream_of(topic: str) -> Stream:
     return _STREAM_OF[topic]
 
 
-def _joined_only(frame: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
-    return frame.join(rows.alias(ROW).to_frame(), on=ROW, how="semi")
-
-
-def _few_only(frame: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
-    """The same without a query."""
-    wanted = set(rows.to_list())
+def _only(frame: pl.DataFrame, wanted: Set[int]) -> pl.DataFrame:
+    """In Python, for most often a type has all of its rows or none: a join for each takes longer."""
     places = [n for n, row in enumerate(frame.get_column(ROW).to_list()) if row in wanted]
     return frame if len(places) == frame.height else frame[places]
 
@@ -60,11 +52,11 @@ class Events:
             return self
         if rows.is_empty():
             return Events(self.stream, self.log.clear(), {})
-        only = _few_only if self.log.height < FEW else _joined_only
-        kept = {name: only(frame, rows) for name, frame in self.by_type.items()}
+        wanted = set(rows.to_list())
+        kept = {name: _only(frame, wanted) for name, frame in self.by_type.items()}
         return Events(
             self.stream,
-            only(self.log, rows),
+            _only(self.log, wanted),
             {name: frame for name, frame in kept.items() if frame.height},
         )
 

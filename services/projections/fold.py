@@ -12,11 +12,13 @@ from functools import cache
 import polars as pl
 
 from services.projections.declaration import Count, Current, Exists, Where
-from services.projections.events import FEW, ORDER
+from services.projections.events import ORDER
 from services.projections.layout import Column, Layout
 from services.projections.types import BYTES, type_of
 
 _AT = "_at"
+# Of so few events most have a key to themselves, and to look costs less than to fold.
+_FEW = 1_000
 
 
 def fold(layout: Layout, by_type: Mapping[str, pl.DataFrame]) -> pl.DataFrame | None:
@@ -33,7 +35,7 @@ def fold(layout: Layout, by_type: Mapping[str, pl.DataFrame]) -> pl.DataFrame | 
     rows = pl.concat(feeds) if len(feeds) > 1 else feeds[0]
     if plan.unnamed and any(rows.get_column(name).null_count() for name in plan.keys):
         rows = rows.drop_nulls(plan.keys)
-    if rows.height < FEW and _are_alone(rows, plan.keys):
+    if rows.height < _FEW and _are_alone(rows, plan.keys):
         alone = rows.select_seq(plan.alone)  # to share it out among threads takes twice as long
         return alone.sort(plan.keys) if alone.height > 1 else alone
     rows = rows.sort(ORDER).with_row_index(_AT)
