@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import signal
 from collections.abc import Callable
@@ -13,6 +14,9 @@ import uvloop
 from services.common import log, tracing
 from services.common.settings import Settings
 
+# M_MMAP_THRESHOLD, M_TRIM_THRESHOLD (bytes) and M_ARENA_MAX of glibc's malloc.h.
+_HEAP = {-3: 512 * 1024, -1: 16 * 1024 * 1024, -8: 1}
+
 
 class Worker(Protocol):
     async def run(self) -> None: ...
@@ -22,6 +26,7 @@ class Worker(Protocol):
 
 def run_worker(name: str, make: Callable[[Settings], Worker]) -> None:
     """Make the worker from its settings and run it until SIGINT or SIGTERM."""
+    give_memory_back()
     uvloop.run(_work(name, make))
 
 
@@ -34,6 +39,20 @@ async def _work(name: str, make: Callable[[Settings], Worker]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, worker.stop)
     collect_rarely()
     await worker.run()
+
+
+def give_memory_back() -> None:
+    """Have the C library return what is freed, and keep one heap for all threads.
+
+    By itself glibc raises the size from which a block of memory stands alone each time a larger one
+    is freed. The buffers of batches, of some megabytes, then lie among small objects, and what they
+    leave behind is never whole again: a projections worker took 50 MB more. Other C libraries have
+    no such setting, and stay as they are. Source: mallopt(3), M_MMAP_THRESHOLD.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for parameter, value in _HEAP.items():
+            mallopt(parameter, value)
 
 
 def collect_rarely() -> None:

@@ -29,7 +29,7 @@ def stream_of(topic: str) -> Stream:
 
 
 def _only(frame: pl.DataFrame, wanted: Set[int]) -> pl.DataFrame:
-    """In Python, for most often a type has all of its rows or none: a join for each takes longer."""
+    """In Python, for most types have all of their rows or none: a join for each takes longer."""
     places = [n for n, row in enumerate(frame.get_column(ROW).to_list()) if row in wanted]
     return frame if len(places) == frame.height else frame[places]
 

@@ -23,8 +23,8 @@ from services.projections.settings import ProjectionsSettings
 
 # A fetch that finds nothing returns after this long, so that a stop is noticed.
 _IDLE_MS = 500
-# Records that are made of fetched bytes in one go: a millisecond or two.
-_AT_A_TIME = 500
+# Records that are made of fetched bytes in one go: less than a millisecond.
+_AT_A_TIME = 250
 # The consumer group that keeps the tables in use up with the log.
 GROUP = "projections"
 

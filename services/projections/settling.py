@@ -6,14 +6,29 @@ nothing leaves, about workers of whom nothing ever left, costs a look at a set a
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence, Set
+import asyncio
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+    Set,
+)
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 import polars as pl
 
 from services.common.codec import decode_columns, writer_of
 from services.common.postgres import Connection
+from services.projections.batch import NOTHING_FOLDED, Folded, fold_events
 from services.projections.declaration import STORIES
 from services.projections.events import ROW, Events, events_of
 from services.projections.layout import Layout
@@ -25,7 +40,7 @@ from services.projections.retractions import (
     standing_in,
     workers_to_settle,
 )
-from services.projections.settled import Row, SettledTables
+from services.projections.settled import Key, Row, SettledTables
 
 # Workers that are settled together: bounds what is held in memory at once.
 _TOGETHER = 1000
@@ -66,10 +81,12 @@ class Settling:
         rules: Retractions,
         layouts: Sequence[Layout],
         copy: Callable[[str, Collection[str], bytes, str | None], Awaitable[None]],
-        feed: Callable[[Events], Awaitable[None]],
+        feed: Callable[[Folded], None],
     ) -> None:
         self._rules = rules
+        self._layouts = layouts
         self._feed = feed
+        self._begun: tuple[Events, asyncio.Task[_Refolded]] | None = None
         self._tables = SettledTables(connection, schema, [one.table for one in layouts], copy)
         # Workers of whom anything is void, moved or erased, or was meant to be in a transaction
         # that failed: a batch about others asks for nothing.
@@ -84,6 +101,30 @@ class Settling:
 
     def staging_ddl(self) -> str:
         return self._tables.staging_ddl()
+
+    @asynccontextmanager
+    async def begun(self, batch: Sequence[Events]) -> AsyncIterator[None]:
+        """Have a thread fold again what stands apart in a batch for that, while the rest of it is
+        written. To `settle` is left what has to be written of it."""
+        for events in batch:
+            again = self._all_again(events)
+            if again:
+                self._begun = events, asyncio.create_task(await self._refolding(again, events))
+                break
+        try:
+            yield
+        finally:
+            if self._begun is not None:
+                await asyncio.gather(self._begun[1], return_exceptions=True)
+            self._begun = None
+
+    def _all_again(self, events: Events) -> Sequence[bytes]:
+        """The workers of these events, when all of them are folded again, and not too many."""
+        if events.stream is not STORIES:
+            return ()
+        again = workers_to_settle(events, self._rules)
+        few = 0 < len(again) <= _TOGETHER
+        return sorted(again) if few and _is_of(events.log, again).all() else ()
 
     async def settle(self, events: Events) -> Settled:
         """Set aside or erase what does not count, and fold again the stories it leaves.
@@ -132,20 +173,55 @@ class Settling:
 
     async def _again(self, workers: Sequence[bytes], new: Events) -> Settled:
         """Fold these workers' stories again."""
+        if self._begun is not None and self._begun[0] is new:
+            refolded = await self._begun[1]
+        else:
+            refolded = await (await self._refolding(workers, new))
+        await self._tables.remember(refolded.standing)
+        await self._tables.put(refolded.log, refolded.kept)
+        self._feed(refolded.folded)
+        return refolded.settled
+
+    async def _refolding(
+        self, workers: Sequence[bytes], new: Events
+    ) -> Coroutine[Any, Any, _Refolded]:
+        """Take these workers out of the tables; what comes back makes their rows anew."""
         self._marked.update(workers)
         stored, kept = await self._tables.take(ids(workers))
-        whole = decoded_rows([*stored, *_as_rows(new)])
-        standing = standing_in(whole, self._rules)
-        log = whole.log.join(standing.set_aside(whole.log, self._rules), on=ROW, how="left")
-        await self._tables.remember(standing)
-        await self._tables.put(log.drop(ROW), kept)
-        story = whole.only(log.filter(pl.col("why").is_null()).get_column(ROW))
-        if story.log.height:
-            await self._feed(story)
-        erased = log.filter(pl.col("why") == ERASED)
-        repeats = new.log.filter(~_at(new.log, set(_places(whole.log))))
-        nothing = Events(new.stream, new.log.clear(), {})
-        return Settled(nothing, repeats, erased.drop("why"), set(ids(standing.gone)))
+        return asyncio.to_thread(_refold, stored, kept, new, self._rules, self._layouts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refolded:
+    """Stories that were folded again, to be written.
+
+    log: all their events as rows of the log, and `why` they do not count. kept: where they were.
+    """
+
+    standing: Standing
+    log: pl.DataFrame
+    kept: Mapping[Key, str]
+    folded: Folded
+    settled: Settled
+
+
+def _refold(
+    stored: Iterable[Row],
+    kept: Mapping[Key, str],
+    new: Events,
+    rules: Retractions,
+    layouts: Sequence[Layout],
+) -> _Refolded:
+    whole = decoded_rows([*stored, *_as_rows(new)])
+    standing = standing_in(whole, rules)
+    log = whole.log.join(standing.set_aside(whole.log, rules), on=ROW, how="left")
+    story = whole.only(log.filter(pl.col("why").is_null()).get_column(ROW))
+    folded = fold_events(story, layouts) if story.log.height else NOTHING_FOLDED
+    erased = log.filter(pl.col("why") == ERASED).drop("why")
+    repeats = new.log.filter(~_at(new.log, set(_places(whole.log))))
+    nothing = Events(new.stream, new.log.clear(), {})
+    settled = Settled(nothing, repeats, erased, set(ids(standing.gone)))
+    return _Refolded(standing, log.drop(ROW), kept, folded, settled)
 
 
 def _untouched(events: Events) -> Settled:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from uuid import UUID
 
 import asyncpg
@@ -16,6 +16,7 @@ from services.common.settings import Settings
 from services.projections.batch import Batch, Folded, fold_events
 from services.projections.bookkeeping import Basis, Bookkeeping
 from services.projections.bookkeeping import StalePosition as StalePosition
+from services.projections.copying import together
 from services.projections.counting import ERASED, REPEAT, Changes, left_out
 from services.projections.declaration import STORIES, STREAMS, Projection
 from services.projections.events import ROW, Events
@@ -134,7 +135,7 @@ class ReadModelStore:
         }
         self._stories = self._layouts[STORIES]
         self._staged = Counter[str]()  # bytes copied to each staging table since it was emptied
-        self._unmerged: dict[str, Layout] = {}  # tables with staged rows, by name
+        self._unmerged: dict[Layout, list[bytes]] = {}  # rows of the batch, encoded
         self.books = Bookkeeping(connection, schema, self._copy, tells=tells)
         self._fingerprint = fingerprint(projections)
         # Whether the last batch held repeats, so that the next one likely does, too.
@@ -143,7 +144,7 @@ class ReadModelStore:
         if retractions is not None:
             stories = self._stories
             self._settling = Settling(
-                connection, schema, retractions, stories, self._copy, self._feed_again
+                connection, schema, retractions, stories, self._copy, self._feed
             )
 
     @property
@@ -194,9 +195,11 @@ class ReadModelStore:
         self._unmerged.clear()
         found = [batch.intake.left_out]
         forgotten = Forgotten(await self._gone(batch))
-        for events, folded in zip(batch.intake.events, batch.folded, strict=True):
-            found += await self._merge(events, folded, forgotten)
-        await self._merge_staged()
+        every = batch.intake.events
+        async with self._settling.begun(every) if self._settling else nullcontext():
+            for events, folded in zip(every, batch.folded, strict=True):
+                found += await self._merge(events, folded, forgotten)
+        await self._merge_all()
         await self.books.leave_out(found, changes)
         if forgotten:
             await forget(self._connection, self._schema, forgotten, self.books, changes)
@@ -231,27 +234,27 @@ class ReadModelStore:
             folded = fold_events(fresh, self._layouts[events.stream])
             repeats = events.log.join(fresh.log, on=ROW, how="anti")
             out.append(left_out(repeats, events.stream.owner, REPEAT))
-        await self._feed(folded)
+        self._feed(folded)
         return out
 
-    async def _feed_again(self, events: Events) -> None:
-        """Fold stories whose rows are gone from the tables."""
-        await self._feed(fold_events(events, self._stories))
-
-    async def _feed(self, folded: Folded) -> None:
-        """Stage folded rows for the tables."""
+    def _feed(self, folded: Folded) -> None:
+        """Keep folded rows until all of the batch are there: to copy a few rows takes as long as to
+        copy many."""
         for layout, rows in folded.tables:
+            self._unmerged.setdefault(layout, []).append(rows)
+
+    async def _merge_all(self) -> None:
+        """One call for all tables; no row comes twice, for each worker's come from one fold."""
+        for layout, parts in self._unmerged.items():
+            rows = together(parts)
             self._staged[layout.table] += len(rows)
             await self._copy(f"stage_{layout.table}", layout.types, rows)
-            self._unmerged[layout.table] = layout
-
-    async def _merge_staged(self) -> None:
-        """One call for all tables; no row is staged twice, for each worker's come from one fold."""
-        many = {one: self._staged[one.table] > _STAGED_BYTES for one in self._unmerged.values()}
+        many = {one: self._staged[one.table] > _STAGED_BYTES for one in self._unmerged}
         if many:
             await self._connection.execute(call_merges(many))
         for layout in (one for one, told in many.items() if told):
             del self._staged[layout.table]
+        self._unmerged.clear()
 
     async def _add_to_log(self, events: Events, rows: bytes) -> Events:
         """Returns the events that the log did not hold yet: `events` itself when that is all."""

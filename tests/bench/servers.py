@@ -21,6 +21,9 @@ from services.launcher.kafka import LocalKafka
 from services.launcher.postgres import LocalPostgres
 
 _TIMEOUT_S = 900
+# A server's, not a laptop's: the launcher's own 256 MB of buffers do not hold 5 M events' indexes,
+# and with 2 GB of log each page is written whole again every minute.
+_POSTGRES = {"shared_buffers": "2GB", "max_wal_size": "8GB", "checkpoint_timeout": "15min"}
 
 
 @contextmanager
@@ -32,7 +35,7 @@ def servers() -> Iterator[tuple[str, str]]:
         return
     with tempfile.TemporaryDirectory() as folder:
         kafka = LocalKafka(Path(folder) / "kafka")
-        postgres = LocalPostgres(Path(folder) / "postgres")
+        postgres = LocalPostgres(Path(folder) / "postgres", settings=_POSTGRES)
         kafka.start()
         postgres.start()
         try:
