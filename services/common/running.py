@@ -14,6 +14,7 @@ import uvloop
 from services.common import log, tracing
 from services.common.settings import Settings
 
+OBJECTS = 100_000
 # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD (bytes) and M_ARENA_MAX of glibc's malloc.h.
 _HEAP = {-3: 512 * 1024, -1: 16 * 1024 * 1024, -8: 1}
 
@@ -24,20 +25,23 @@ class Worker(Protocol):
     def stop(self) -> None: ...
 
 
-def run_worker(name: str, make: Callable[[Settings], Worker]) -> None:
-    """Make the worker from its settings and run it until SIGINT or SIGTERM."""
+def run_worker(name: str, make: Callable[[Settings], Worker], *, objects: int = OBJECTS) -> None:
+    """Make the worker from its settings and run it until SIGINT or SIGTERM.
+
+    objects: as `collect_rarely` has it.
+    """
     give_memory_back()
-    uvloop.run(_work(name, make))
+    uvloop.run(_work(name, make, objects))
 
 
-async def _work(name: str, make: Callable[[Settings], Worker]) -> None:
+async def _work(name: str, make: Callable[[Settings], Worker], objects: int) -> None:
     settings = Settings()
     log.configure(settings.log_level)
     tracing.configure(settings, name)
     worker = make(settings)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, worker.stop)
-    collect_rarely()
+    collect_rarely(objects)
     await worker.run()
 
 
@@ -55,13 +59,15 @@ def give_memory_back() -> None:
             mallopt(parameter, value)
 
 
-def collect_rarely() -> None:
+def collect_rarely(objects: int = OBJECTS) -> None:
     """Have Python look for garbage seldom, and not among what stands there now.
 
     That stays to the end: collections that looked at it again and again took a quarter of the time
-    of a projections worker. And two batches are hundreds of thousands of small objects, which their
-    end lets go of without a collection.
+    of a projections worker.
+
+    objects: how many new ones start a collection. What a batch is made of should be fewer, for its
+    end lets go of it without one.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(500_000, 20, 20)
+    gc.set_threshold(objects, 20, 20)

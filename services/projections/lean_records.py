@@ -1,9 +1,9 @@
-"""A consumer whose records hold nothing but what is read of them.
+"""Records of a consumer that hold nothing but what is read of them.
 
 aiokafka makes an object of eleven fields of each record, through four calls in Python, which took
 as long as decoding it. It has no setting for that, so the class that does it is replaced, for the
-consumers that ask for it with `value_deserializer=as_it_is`. A test compares the records with those
-of an ordinary consumer, and `uv.lock` says which aiokafka it was tested with.
+consumers that ask for it with `value_deserializer=as_it_is`; such a one's deserializer of keys is
+not asked. A test compares the records with those of an ordinary consumer.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ class _LeanRecords(fetcher.PartitionRecords):  # type: ignore[misc]
 _ORDINARY = fetcher.PartitionRecords
 
 
-def _records_of(*given: Any) -> Any:
+def _records_of(*given: Any, **named: Any) -> Any:
     """What aiokafka calls as `PartitionRecords`, for each fetch of a partition."""
-    return (_LeanRecords if as_it_is in given else _ORDINARY)(*given)
+    is_lean = as_it_is in (*given, *named.values())
+    return (_LeanRecords if is_lean else _ORDINARY)(*given, **named)
 
 
 fetcher.PartitionRecords = _records_of

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 
 from services.common.errors import DependencyDown, RetryableError
 from services.common.settings import Settings
+from services.projections import idle_time
 from services.projections.columns import LeanRecord
 from services.projections.declaration import STREAMS
 from services.projections.intake import Partition, Records
@@ -131,6 +132,8 @@ class LogReader(ConsumerRebalanceListener):  # type: ignore[misc]
             except NoOffsetForPartitionError:
                 break  # the group has no offset for a new partition, before we have sought
             except OffsetOutOfRangeError as error:
+                if found:
+                    break  # the others go on; it is told again
                 raise PositionOutsideLog(f"stored position is outside the log: {error}") from error
             if not got:
                 break
@@ -173,6 +176,7 @@ async def open_reader(
 ) -> AsyncIterator[LogReader]:
     """Join the group, named without its prefix. Raises DependencyDown when Kafka is away."""
     session_s = own.session_timeout.total_seconds()
+    idle_time.count_right()
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap,
         group_id=f"{settings.topic_prefix}{group}",

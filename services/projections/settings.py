@@ -7,6 +7,9 @@ from datetime import timedelta
 from pydantic import Field, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+# More than two batches are made of: each record is a tuple with a list of six headers.
+OBJECTS = 500_000
+
 
 class ProjectionsSettings(BaseSettings):
     """Read once at start from PROJECTIONS_* variables; a bad one stops it."""

@@ -81,7 +81,7 @@ class Settling:
         rules: Retractions,
         layouts: Sequence[Layout],
         copy: Callable[[str, Collection[str], bytes, str | None], Awaitable[None]],
-        feed: Callable[[Folded], None],
+        feed: Callable[[Folded], Awaitable[None]],
     ) -> None:
         self._rules = rules
         self._layouts = layouts
@@ -131,6 +131,8 @@ class Settling:
 
         The events that are left go the ordinary way.
         """
+        if self._begun is not None and self._begun[0] is events:
+            return await self._written(await self._begun[1])
         again = workers_to_settle(events, self._rules)
         known = self._marked_in(events.log)
         if not again and not known:
@@ -173,13 +175,12 @@ class Settling:
 
     async def _again(self, workers: Sequence[bytes], new: Events) -> Settled:
         """Fold these workers' stories again."""
-        if self._begun is not None and self._begun[0] is new:
-            refolded = await self._begun[1]
-        else:
-            refolded = await (await self._refolding(workers, new))
+        return await self._written(await (await self._refolding(workers, new)))
+
+    async def _written(self, refolded: _Refolded) -> Settled:
         await self._tables.remember(refolded.standing)
         await self._tables.put(refolded.log, refolded.kept)
-        self._feed(refolded.folded)
+        await self._feed(refolded.folded)
         return refolded.settled
 
     async def _refolding(

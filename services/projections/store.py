@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
+from itertools import chain
 from uuid import UUID
 
 import asyncpg
@@ -55,6 +56,8 @@ _SESSION = {
 }
 # Merged rows leave their space behind in a staging table, until it is emptied.
 _STAGED_BYTES = 1_000_000
+# Encoded rows of a batch that wait for each other: several times an ordinary batch's.
+_KEPT_BYTES = 16_000_000
 
 
 class ReadModelChanged(TerminalError):
@@ -135,7 +138,7 @@ class ReadModelStore:
         }
         self._stories = self._layouts[STORIES]
         self._staged = Counter[str]()  # bytes copied to each staging table since it was emptied
-        self._unmerged: dict[Layout, list[bytes]] = {}  # rows of the batch, encoded
+        self._unmerged: dict[Layout, list[bytes]] = {}  # rows of the batch that are not staged yet
         self.books = Bookkeeping(connection, schema, self._copy, tells=tells)
         self._fingerprint = fingerprint(projections)
         # Whether the last batch held repeats, so that the next one likely does, too.
@@ -234,27 +237,34 @@ class ReadModelStore:
             folded = fold_events(fresh, self._layouts[events.stream])
             repeats = events.log.join(fresh.log, on=ROW, how="anti")
             out.append(left_out(repeats, events.stream.owner, REPEAT))
-        self._feed(folded)
+        await self._feed(folded)
         return out
 
-    def _feed(self, folded: Folded) -> None:
+    async def _feed(self, folded: Folded) -> None:
         """Keep folded rows until all of the batch are there: to copy a few rows takes as long as to
         copy many."""
         for layout, rows in folded.tables:
             self._unmerged.setdefault(layout, []).append(rows)
+        if sum(map(len, chain.from_iterable(self._unmerged.values()))) > _KEPT_BYTES:
+            await self._stage()
+
+    async def _stage(self) -> None:
+        for layout, parts in self._unmerged.items():
+            if parts:
+                rows = together(parts)
+                parts.clear()
+                self._staged[layout.table] += len(rows)
+                await self._copy(f"stage_{layout.table}", layout.types, rows)
 
     async def _merge_all(self) -> None:
         """One call for all tables; no row comes twice, for each worker's come from one fold."""
-        for layout, parts in self._unmerged.items():
-            rows = together(parts)
-            self._staged[layout.table] += len(rows)
-            await self._copy(f"stage_{layout.table}", layout.types, rows)
+        await self._stage()
         many = {one: self._staged[one.table] > _STAGED_BYTES for one in self._unmerged}
+        self._unmerged.clear()
         if many:
             await self._connection.execute(call_merges(many))
         for layout in (one for one, told in many.items() if told):
             del self._staged[layout.table]
-        self._unmerged.clear()
 
     async def _add_to_log(self, events: Events, rows: bytes) -> Events:
         """Returns the events that the log did not hold yet: `events` itself when that is all."""

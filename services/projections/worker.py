@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Awaitable, Callable, Sequence, Set
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -143,6 +144,8 @@ class ProjectionsWorker:
         self._held, self._dropped = basis.held, basis.dropped
         self._resting.clear()
         reader.seek(basis.positions)
+        # What aiokafka had fetched and drops now are cycles of few objects and many bytes.
+        gc.collect()
 
     async def _make(self, reader: LogReader, store: ReadModelStore) -> Batch | None:
         """The next batch; None when partitions came or went."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from services.common.settings import Settings
 from services.projections.columns import LeanRecord
 from services.projections.lean_records import as_it_is
+from services.projections.reader import open_reader
+from services.projections.settings import ProjectionsSettings
 
 RECORDS = [
     (b"ann", b"one", [("ce_id", b"1"), ("other", b"2")]),
@@ -34,6 +38,19 @@ async def test_lean_records_say_what_ordinary_ones_say(settings: Settings) -> No
     assert {type(record) for record in lean} == {LeanRecord}
     assert list(map(tuple, lean)) == list(map(told, ordinary))
     assert [record.offset for record in lean] == list(range(200))
+
+
+async def test_a_fetch_that_is_broken_off_counts_as_over(settings: Settings) -> None:
+    """Else aiokafka never takes partitions from a process that can't write."""
+    async with open_reader(settings, ProjectionsSettings(), "idle") as reader:
+        state = reader._consumer._subscription
+        fetch = asyncio.create_task(reader.fetch())
+        await asyncio.sleep(0)  # it begins
+        assert state._fetch_count == 1
+        fetch.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await fetch
+        assert state._fetch_count == 0
 
 
 def told(record: ConsumerRecord) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.catalog import event_types
 from services.common.staying import ERASURE
-from services.projections import settling
+from services.projections import settling, store
 from services.projections.declaration import STORIES
 from services.projections.projections import RETRACTIONS
 from tests.integration.test_projections_store import DECLARED
@@ -19,8 +19,10 @@ from tests.projection_world import (
     ANA,
     BEN,
     LIVE,
+    Killed,
     World,
     clear,
+    contents,
     erasure,
     number,
     of_ana,
@@ -203,10 +205,12 @@ async def test_a_correction_that_turns_out_void_brings_back_what_it_replaced(
     assert why == "void"
 
 
+@pytest.mark.parametrize("kept_bytes", [1, 1_000_000])
 async def test_any_number_of_people_are_settled_in_one_batch(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, kept_bytes: int
 ) -> None:
     monkeypatch.setattr(settling, "_TOGETHER", 2)
+    monkeypatch.setattr(store, "_KEPT_BYTES", kept_bytes)
     people = [bytes([n]) * 16 for n in range(2, 12, 2)]
     await world.read(*(session(person, 1) for person in people), session(ANA, 9))
     again = {"supersedes": number(1)}
@@ -215,6 +219,31 @@ async def test_any_number_of_people_are_settled_in_one_batch(
     await world.store.apply(batch)
     assert [await world.sessions(person) for person in people] == [3, 1, 1, 1, 1]
     assert (await world.counters())["taken"] == 12
+
+
+@pytest.mark.parametrize("fails", ["the thread", "the rest of the batch"])
+async def test_a_batch_that_fails_leaves_stories_as_they_were(
+    world: World, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    """Its workers have been taken out of the tables by then, and are folded in a thread."""
+    await world.read(session(ANA, 1), session(BEN, 1))
+    before = await contents(world.store, LIVE)
+    world.publish(session(ANA, 2, supersedes=number(1)), session(BEN, 2))
+    batch = await prepared(world.process)
+
+    def fail(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as broken:
+        place = (settling, "_refold") if fails == "the thread" else (world.store, "_add_to_log")
+        broken.setattr(*place, fail)
+        with pytest.raises(Killed):
+            await world.store.apply(batch)
+    assert await contents(world.store, LIVE) == before
+
+    await world.store.apply(batch)
+    assert await world.told() == [2]
+    assert (await world.sessions(ANA), await world.sessions(BEN)) == (1, 2)
 
 
 async def test_why_an_event_does_not_count_may_change(world: World) -> None:

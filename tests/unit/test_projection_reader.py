@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias, cast
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -16,10 +17,13 @@ from services.projections.reader import LogReader, PositionOutsideLog
 PLACES = [TopicPartition(Settings().topic("stories"), number) for number in range(2)]
 
 
+Answer: TypeAlias = dict[TopicPartition, list[LeanRecord]]
+
+
 class Fetched:
     """The part of a consumer that hands out what was fetched: answers, or errors, in turn."""
 
-    def __init__(self, *answers: dict[TopicPartition, list[LeanRecord]] | Exception) -> None:
+    def __init__(self, *answers: Answer | Exception | Callable[[], Awaitable[Answer]]) -> None:
         self.answers = list(answers)
         self.asked: list[tuple[int, int]] = []
 
@@ -35,7 +39,7 @@ class Fetched:
         answer = self.answers.pop(0) if self.answers else {}
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return await answer() if callable(answer) else answer
 
 
 def reader_of(consumer: Fetched, batch_events: int = 600) -> LogReader:
@@ -78,9 +82,12 @@ async def test_others_run_between_the_parts() -> None:
     assert ran == [1]
 
 
-async def test_what_was_handed_out_before_an_error_is_not_lost() -> None:
-    new = NoOffsetForPartitionError("a partition is new")
-    consumer = Fetched({PLACES[0]: some(0, 250)}, new, {PLACES[0]: some(250, 260)})
+@pytest.mark.parametrize(
+    "error", [NoOffsetForPartitionError("a partition is new"), OffsetOutOfRangeError("gone")]
+)
+async def test_what_was_handed_out_before_an_error_goes_on(error: Exception) -> None:
+    """Else a partition that can't be read would stop all others."""
+    consumer = Fetched({PLACES[0]: some(0, 250)}, error, {PLACES[0]: some(250, 260)})
     reader = reader_of(consumer)
 
     first, _ = await reader.fetch()
@@ -95,3 +102,14 @@ async def test_what_was_handed_out_before_an_error_is_not_lost() -> None:
 async def test_a_position_outside_the_log_is_told() -> None:
     with pytest.raises(PositionOutsideLog):
         await reader_of(Fetched(OffsetOutOfRangeError("gone"))).fetch()
+
+
+async def test_what_was_handed_out_before_partitions_went_is_left() -> None:
+    async def revoked() -> Answer:
+        await reader.on_partitions_revoked(PLACES)
+        return {PLACES[1]: some(0, 9)}
+
+    consumer = Fetched({PLACES[0]: some(0, 250)}, revoked)
+    reader = reader_of(consumer)
+    assert await reader.fetch() == ({}, {})
+    assert reader.moved
