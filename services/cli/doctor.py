@@ -216,10 +216,13 @@ async def provider_topics(settings: Settings) -> list[Finding]:
 
     async def asked() -> Finding:
         found = await asyncio.to_thread(ProviderAccess(settings, own).standings)
-        waiting = sum(one.waiting for one in found)
-        ok = waiting < _LAG_IS_MUCH
+        waiting, lost = sum(one.waiting for one in found), sum(one.lost for one in found)
+        ok = waiting < _LAG_IS_MUCH and not lost
         fix = "Is `throughline work ingest` running? See its log."
         told = f"{len(found)} providers, {waiting:,} records wait"
+        if lost:
+            told += f", {lost:,} were removed unread: a topic was full or old"
+            fix += " It tells the providers. Kafka keeps PROVIDER_TOPICS_KEPT and _KEPT_BYTES."
         return Finding("providers", ok, told, None if ok else fix)
 
     return [await _asked("providers", asked)]

@@ -62,16 +62,17 @@ def revoke(
 
 @app.command("ls")
 def list_them(as_json: AsJson = False, data: Data = _DATA) -> None:
-    """List providers' topics: records sent, waiting to be read, and given back."""
+    """List providers' topics: records sent, waiting to be read, given back, and removed unread."""
     from services.cli.hub import hub_settings
 
     found = _access(hub_settings(data)).standings()
     if as_json:
         print(json.dumps([asdict(one) for one in found]))
         return
-    print(f"{'organisation':<40} {'sent':>12} {'waiting':>10} {'rejects':>10}")
+    print(f"{'organisation':<40} {'sent':>12} {'waiting':>10} {'rejects':>10} {'lost':>10}")
     for one in found:
-        print(f"{one.organization_id:<40} {one.sent:>12,} {one.waiting:>10,} {one.rejects:>10,}")
+        counts = f"{one.waiting:>10,} {one.rejects:>10,} {one.lost:>10,}"
+        print(f"{one.organization_id:<40} {one.sent:>12,} {counts}")
 
 
 def _access(settings: Settings) -> ProviderAccess:

@@ -18,7 +18,14 @@ from uuid import UUID, uuid4
 
 import pytest
 from aiokafka import ConsumerRecord
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 from schemas.catalog import event_types
@@ -374,12 +381,13 @@ async def test_what_is_not_taken_comes_back_with_its_reason_and_blocks_nothing(
         encode(started, empty): "type",
     }
     sent = [(value, f"k-{n}".encode(), [("mine", b"1")]) for n, value in enumerate(bad)]
-    assert set(mine.send(mine.credentials.topic, *sent, (None, b"k", None))) == {None}
+    sent_bare = (None, b"k", None), (None, None, None)
+    assert set(mine.send(mine.credentials.topic, *sent, *sent_bare)) == {None}
     mine.put(enrolled(user, "last"))
     [last] = await told(settings, 1)
     assert last.fields["enrolment_id"] == "e-last"
 
-    found = await asyncio.to_thread(mine.rejects, len(bad) + 1)
+    found = await asyncio.to_thread(mine.rejects, len(bad) + 2)
     by_key = {message.key(): message for message in found}
     for value, key, _headers in sent:
         message, headers = by_key[key], dict(by_key[key].headers())
@@ -391,7 +399,7 @@ async def test_what_is_not_taken_comes_back_with_its_reason_and_blocks_nothing(
         assert headers["throughline-reject-topic"].decode() == mine.credentials.topic
         assert UUID(headers["throughline-reject-id"].decode())
     ids = {dict(message.headers())["throughline-reject-id"] for message in found}
-    assert len(ids) == len(bad) + 1
+    assert len(ids) == len(bad) + 2
 
 
 async def test_ids_of_the_provider_are_kept_and_a_record_without_one_is_named_by_its_place(
@@ -442,6 +450,50 @@ async def test_what_no_agreement_covers_comes_back_and_an_outage_only_delays(
     [error] = json.loads(dict(message.headers())["throughline-reject-errors"])
     assert "no sharing agreement" in error["problem"]
     assert error["fix"]
+
+
+async def test_what_the_topic_let_go_of_unread_is_told_to_the_provider_once(
+    pool: Pool,
+    settings: Settings,
+    access: ProviderAccess,
+    user: str,
+    environment: dict[str, str],
+    worker: HubProcess,
+) -> None:
+    mine = await granted(pool, access, user)
+    mine.put(enrolled(user, 1))
+    await told(settings, 1)
+    await all_read(access)
+    await asyncio.to_thread(worker.stop)
+    mine.put(*(enrolled(user, n) for n in range(2, 10)))
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
+    gone = admin.delete_records([TopicPartition(mine.credentials.topic, 0, 6)])
+    for answer in gone.values():
+        await asyncio.to_thread(answer.result, 15)
+    [before] = await asyncio.to_thread(access.standings)
+    assert (before.waiting, before.lost) == (3, 5)
+    worker.start()
+    events = await told(settings, 4)
+    assert {event.fields["enrolment_id"] for event in events} == {"e-1", "e-7", "e-8", "e-9"}
+    await all_read(access)
+    # Again from where it was told: a gap that is known is not told anew.
+    await asyncio.to_thread(worker.stop)
+    worker.start()
+    mine.put(enrolled(user, "last"))
+    await told(settings, 5)
+    await all_read(access)
+    [message] = await records_of(settings, mine.credentials.rejects)
+    headers = dict(message.headers)
+    [error] = json.loads(headers["throughline-reject-errors"])
+    assert (message.key, message.value, headers["throughline-reject-status"]) == (
+        None,
+        b"",
+        b"lost",
+    )
+    assert headers["throughline-reject-offset"] == b"1"
+    assert error["problem"].startswith("5 records")
+    [after] = await asyncio.to_thread(access.standings)
+    assert (after.waiting, after.lost) == (0, 0)
 
 
 async def test_killed_again_and_again_it_loses_nothing_and_doubles_nothing(

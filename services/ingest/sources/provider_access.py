@@ -88,6 +88,7 @@ class Standing:
     sent: int  # since the topic began, what has run out included
     waiting: int
     rejects: int  # that can still be read
+    lost: int  # removed by Kafka before they were read, and not yet told to the provider
 
 
 class ProviderAccess:
@@ -162,14 +163,13 @@ class ProviderAccess:
         read: Mapping[tuple[str, int], int],
     ) -> Standing:
         mine, back = self._own.topic_in(owner), self._own.topic_rejects(owner)
-        waiting = {
-            tp: end - max(read.get(tp, 0), starts[tp]) for tp, end in ends.items() if tp[0] == mine
-        }
+        own = {tp: end for tp, end in ends.items() if tp[0] == mine}
         return Standing(
             owner,
-            sent=sum(end for (topic, _), end in ends.items() if topic == mine),
-            waiting=sum(waiting.values()),
+            sent=sum(own.values()),
+            waiting=sum(end - max(read.get(tp, 0), starts[tp]) for tp, end in own.items()),
             rejects=sum(end - starts[tp] for tp, end in ends.items() if tp[0] == back),
+            lost=sum(max(starts[tp] - read.get(tp, 0), 0) for tp in own),
         )
 
     def _is_in(self, topic: str) -> bool:

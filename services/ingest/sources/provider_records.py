@@ -33,6 +33,12 @@ class Reject:
         """The same for the same record, so that a repeat after a crash is seen as one."""
         return derived_id("provider reject", *_place(self.record))
 
+    @property
+    def value(self) -> bytes | None:
+        """As it was sent. Empty where there was neither key nor value: aiokafka sends no such."""
+        value: bytes | None = self.record.value
+        return b"" if value is None and self.record.key is None else value
+
     def headers(self) -> list[tuple[str, bytes]]:
         """The record's own headers, and ours: the id, what became of it, why, and where it was."""
         record = self.record
@@ -45,6 +51,31 @@ class Reject:
             ("throughline-reject-topic", record.topic.encode()),
             ("throughline-reject-partition", str(record.partition).encode()),
             ("throughline-reject-offset", str(record.offset).encode()),
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Records that the topic let go of before they were read: from `start`, up to before `end`."""
+
+    topic: str
+    partition: int
+    start: int
+    end: int
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        """As those of a reject. It has no key, and an empty value."""
+        count = self.end - self.start
+        problem = f"{count:,} records were removed before they were read: the topic was full or old"
+        error = FieldError("", problem, f"Send again what began at offset {self.start}.")
+        reject_id = derived_id("provider loss", self.topic, self.partition, self.start)
+        return [
+            ("throughline-reject-id", str(reject_id).encode()),
+            ("throughline-reject-status", b"lost"),
+            ("throughline-reject-errors", orjson.dumps([error.as_dict()])),
+            ("throughline-reject-topic", self.topic.encode()),
+            ("throughline-reject-partition", str(self.partition).encode()),
+            ("throughline-reject-offset", str(self.start).encode()),
         ]
 
 

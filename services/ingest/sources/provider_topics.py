@@ -28,7 +28,7 @@ from services.common.postgres import AWAY, Pool
 from services.common.settings import Settings
 from services.ingest.cloud_events import Sender
 from services.ingest.drafts import ItemResult, Status
-from services.ingest.sources.provider_records import Reject, item_of
+from services.ingest.sources.provider_records import Lost, Reject, item_of
 from services.ingest.sources.settings import ProviderTopicSettings
 from services.ingest.writer import Writer
 
@@ -53,6 +53,7 @@ class ProviderTopics:
         self._roles: dict[str, tuple[float, Role | None]] = {}
         self._paused: dict[TopicPartition, float] = {}  # until when
         self._failures: Counter[TopicPartition] = Counter()
+        self._next: dict[TopicPartition, int] = {}  # offset after what was read
 
     async def run(self) -> None:
         """For ever. Cancel to stop; what was not committed is read again."""
@@ -75,6 +76,7 @@ class ProviderTopics:
             producer = await stack.enter_async_context(open_producer(self._settings))
             consumer = await stack.enter_async_context(self._consuming())
             self._paused.clear()
+            self._next.clear()
             tell_at = 0.0
             while True:
                 self._resume(consumer)
@@ -117,6 +119,7 @@ class ProviderTopics:
         owner = self._own.owner_of(where.topic)
         try:
             self._limit.take(owner, len(records), time.monotonic())
+            await self._tell_lost(consumer, producer, where, records[0].offset)
             rejects = await self._written(owner, records)
             await self._return(producer, owner, rejects)
         except Problem as too_fast:
@@ -129,7 +132,31 @@ class ProviderTopics:
             self._put_off(consumer, where, records[0], wait_s)
             return
         del self._failures[where]
-        await consumer.commit({where: records[-1].offset + 1})
+        self._next[where] = records[-1].offset + 1
+        await consumer.commit({where: self._next[where]})
+
+    async def _tell_lost(
+        self,
+        consumer: AIOKafkaConsumer,
+        producer: AIOKafkaProducer,
+        where: TopicPartition,
+        first: int,
+    ) -> None:
+        """Tell a provider what its topic let go of before `first`, unread. Raises KafkaError."""
+        if self._next.get(where) == first:
+            return
+        start = await consumer.committed(where) or 0
+        # A transaction leaves a gap as well, behind which the topic still begins.
+        begins = (await consumer.beginning_offsets([where]))[where]
+        if (end := min(begins, first)) <= start:
+            return
+        owner, lost = (
+            self._own.owner_of(where.topic),
+            Lost(where.topic, where.partition, start, end),
+        )
+        log.error("records were removed unread", provider=owner, records=end - start)
+        topic = self._own.topic_rejects(owner)
+        await producer.send_and_wait(topic, b"", headers=lost.headers())
 
     async def _written(self, owner: str, records: Sequence[ConsumerRecord]) -> list[Reject]:
         """Write what the records say; those that are not taken, in order. Raises as `Writer`."""
@@ -184,7 +211,7 @@ class ProviderTopics:
         topic = self._own.topic_rejects(owner)
         log.warning("not taken", provider=owner, records=len(rejects))
         sent = [
-            await producer.send(topic, r.record.value, key=r.record.key, headers=r.headers())
+            await producer.send(topic, r.value, key=r.record.key, headers=r.headers())
             for r in rejects
         ]
         async with asyncio.timeout(self._own.longest_wait.total_seconds()):
