@@ -11,7 +11,7 @@ from services.common.running import run_worker
 from services.common.settings import Settings
 from services.projections.projections import PROJECTIONS
 from services.projections.rebuild.keeper import Keeper
-from services.projections.settings import OBJECTS, ProjectionsSettings
+from services.projections.settings import OBJECTS_OF_BATCHES, ProjectionsSettings
 from services.projections.store import ReadModelChanged, create
 from services.projections.worker import ProjectionsWorker
 
@@ -61,7 +61,7 @@ def service() -> HttpService:
 
 def run() -> None:
     """Work until SIGINT or SIGTERM; the batch under way is finished."""
-    run_worker("projections", Projections, objects=OBJECTS)
+    run_worker("projections", Projections, objects=OBJECTS_OF_BATCHES)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import cast
 
 import polars as pl
 import pyarrow as pa
@@ -28,10 +31,20 @@ def stream_of(topic: str) -> Stream:
     return _STREAM_OF[topic]
 
 
-def _only(frame: pl.DataFrame, wanted: Set[int]) -> pl.DataFrame:
-    """In Python, for most types have all of their rows or none: a join for each takes longer."""
-    places = [n for n, row in enumerate(frame.get_column(ROW).to_list()) if row in wanted]
-    return frame if len(places) == frame.height else frame[places]
+def _picked(frame: pl.DataFrame, numbers: Sequence[int], *, kept: bool) -> pl.DataFrame:
+    """The rows with these `_row` numbers, which are sorted, or the others.
+
+    Of most types it is all rows or none, and a look at where theirs begin and end tells.
+    """
+    rows = frame.get_column(ROW)
+    if rows.is_empty():
+        return frame
+    first, last = cast(int, rows.min()), cast(int, rows.max())
+    some = numbers[bisect_left(numbers, first) : bisect_right(numbers, last)]
+    if not some:
+        return frame.clear() if kept else frame
+    theirs = rows.is_in(some)
+    return frame.filter(theirs if kept else ~theirs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +65,15 @@ class Events:
             return self
         if rows.is_empty():
             return Events(self.stream, self.log.clear(), {})
-        wanted = set(rows.to_list())
-        kept = {name: _only(frame, wanted) for name, frame in self.by_type.items()}
+        numbers, few = set(rows.to_list()), rows.len() * 2 < self.log.height
+        if not few:
+            numbers = set(self.log.get_column(ROW).to_list()) - numbers
+        pick = partial(_picked, numbers=sorted(numbers), kept=few)
+        frames = {name: pick(frame) for name, frame in self.by_type.items()}
         return Events(
             self.stream,
-            _only(self.log, wanted),
-            {name: frame for name, frame in kept.items() if frame.height},
+            pick(self.log),
+            {name: frame for name, frame in frames.items() if frame.height},
         )
 
     @property

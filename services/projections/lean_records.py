@@ -27,9 +27,11 @@ class _LeanRecords(fetcher.PartitionRecords):  # type: ignore[misc]
         return self._records_iterator  # type: ignore[no-any-return]
 
     def _consumer_record(self, tp: TopicPartition, record: Any) -> LeanRecord:
-        return LeanRecord(record.key, record.value, record.offset, record.headers)
+        # As the class does it, but for a call of Python's.
+        return _tuple(LeanRecord, (record.key, record.value, record.offset, record.headers))
 
 
+_tuple = tuple.__new__
 _ORDINARY = fetcher.PartitionRecords
 
 

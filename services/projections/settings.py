@@ -8,7 +8,7 @@ from pydantic import Field, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 # More than two batches are made of: each record is a tuple with a list of six headers.
-OBJECTS = 500_000
+OBJECTS_OF_BATCHES = 500_000
 
 
 class ProjectionsSettings(BaseSettings):

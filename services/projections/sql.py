@@ -143,17 +143,24 @@ def _merging(layout: Layout) -> str:
 
 
 def merge(layout: Layout, schema: str, staged: str) -> str:
-    """Bring rows into the table: new ones are inserted, known ones combined."""
+    """Bring rows into the table: new ones are inserted, known ones combined.
+
+    `MERGE`, and not `INSERT … ON CONFLICT`, which locks each known row before it changes it, and
+    confirms each new one: a second record in the write-ahead log for either. Nobody else writes
+    the rows of these owners meanwhile: their positions are locked.
+    """
     names = ", ".join(layout.types)
+    same_row = " AND ".join(f"t.{name} = s.{name}" for name in layout.keys)
     changes = [f"{column.name} = {_combined(column)}" for column in layout.columns]
     changes += [
-        f"{order} = {_COMBINE[column.rule]}(t.{order}, excluded.{order})"
+        f"{order} = {_COMBINE[column.rule]}(t.{order}, s.{order})"
         for order, column in sorted(layout.orders.items())
     ]
     return (
-        f"INSERT INTO {schema}.{layout.table} AS t ({names})\n"
-        f"SELECT {names} FROM {staged}\n"
-        f"ON CONFLICT ({', '.join(layout.keys)}) DO UPDATE SET\n    " + ",\n    ".join(changes)
+        f"MERGE INTO {schema}.{layout.table} AS t USING {staged} AS s ON {same_row}\n"
+        "WHEN MATCHED THEN UPDATE SET\n    " + ",\n    ".join(changes) + "\n"
+        f"WHEN NOT MATCHED THEN INSERT ({names})\n"
+        f"VALUES ({', '.join(f's.{name}' for name in layout.types)})"
     )
 
 
@@ -163,10 +170,10 @@ _BEATS = {"latest": ">", "earliest": "<"}
 
 
 def _combined(column: Column) -> str:
-    """The value that a stored (t) and a staged (excluded) value make together."""
-    stored, staged = f"t.{column.name}", f"excluded.{column.name}"
+    """The value that a stored (t) and a staged (s) value make together."""
+    stored, staged = f"t.{column.name}", f"s.{column.name}"
     if column.order:
-        known, new = f"t.{column.order}", f"excluded.{column.order}"
+        known, new = f"t.{column.order}", f"s.{column.order}"
         newer = f"{known} IS NULL OR {new} {_BEATS[column.rule]} {known}"
         return f"CASE WHEN {newer} THEN {staged} ELSE {stored} END"
     if column.rule == "sum":

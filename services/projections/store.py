@@ -47,6 +47,12 @@ _SESSION = {
     "synchronous_commit": "off",
     "jit": "off",
     "temp_buffers": "32MB",
+    # Every statement here is of a few rows of large tables. A plan is made once, when they may have
+    # been empty, and stays good: by their index.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
     # A process that stands still or is cut off in a transaction locks positions that others need.
     "idle_in_transaction_session_timeout": "20s",
     "tcp_user_timeout": "20s",

@@ -13,7 +13,7 @@ from services.projections.fold import fold
 from services.projections.intake import Intake, take_in
 from services.projections.layout import layout_of
 from services.projections.projections import PROJECTIONS
-from services.projections.settings import OBJECTS, ProjectionsSettings
+from services.projections.settings import OBJECTS_OF_BATCHES, ProjectionsSettings
 from tests.bench.fetches import Fetch, fetches, heights
 from tests.bench.figure import Figure
 from tests.bench.world import WORKERS, World
@@ -40,7 +40,7 @@ async def run(scale: float) -> list[Figure]:
     world = World(max(1, round(WORKERS * scale)))
     found = fetches(world, ProjectionsSettings().batch_events, round(EVENTS * min(1, scale * 10)))
     events = sum(heights(found))
-    collect_rarely(OBJECTS)  # as a worker does
+    collect_rarely(OBJECTS_OF_BATCHES)  # as a worker does
     rounds = [_round(found, events) for _ in range(ROUNDS)]
     middle = Spent(*(statistics.median(values) for values in zip(*rounds, strict=True)))
     scale_of = {"events": events, "workers": world.workers, "rounds": ROUNDS}

@@ -10,7 +10,7 @@ from typing import Any
 from schemas import events
 from services.common.running import run_worker
 from services.projections.declaration import Count, Earliest, Key, Latest, Projection
-from services.projections.settings import OBJECTS, ProjectionsSettings
+from services.projections.settings import OBJECTS_OF_BATCHES, ProjectionsSettings
 from services.projections.worker import ProjectionsWorker
 
 _EVERY: list[Any] = [
@@ -32,5 +32,5 @@ if __name__ == "__main__":
     run_worker(
         "projections",
         lambda settings: ProjectionsWorker(settings, ProjectionsSettings(), (Heard,)),
-        objects=OBJECTS,
+        objects=OBJECTS_OF_BATCHES,
     )

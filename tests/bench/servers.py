@@ -23,7 +23,14 @@ from services.launcher.postgres import LocalPostgres
 _TIMEOUT_S = 900
 # A server's, not a laptop's: the launcher's own 256 MB of buffers do not hold 5 M events' indexes,
 # and with 2 GB of log each page is written whole again every minute.
-_POSTGRES = {"shared_buffers": "2GB", "max_wal_size": "8GB", "checkpoint_timeout": "15min"}
+# A server that has run for a while writes over log files that it has; a new one fills each with
+# zeros first.
+_POSTGRES = {
+    "shared_buffers": "2GB",
+    "max_wal_size": "8GB",
+    "checkpoint_timeout": "15min",
+    "wal_init_zero": "off",
+}
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import threading
 from services.common.running import run_worker
 from services.common.settings import Settings
 from services.projections.rebuild.builder import Builder
-from services.projections.settings import OBJECTS, ProjectionsSettings
+from services.projections.settings import OBJECTS_OF_BATCHES, ProjectionsSettings
 
 _NICE = 5
 
@@ -20,7 +20,7 @@ def run() -> None:
     """Work until there is nothing to fill, SIGINT, SIGTERM, or the end of stdin."""
     os.nice(_NICE)
     threading.Thread(target=_end_with_stdin, daemon=True).start()
-    run_worker("rebuild", _builder, objects=OBJECTS)
+    run_worker("rebuild", _builder, objects=OBJECTS_OF_BATCHES)
 
 
 def _builder(settings: Settings) -> Builder:
