@@ -821,7 +821,7 @@ class PromiseDeclined:
 
 
 class PromiseDisputed:
-    """This person says that a promise was not dealt with rightly."""
+    """This person says that a promise was not dealt with rightly, or asks about it."""
 
     event_id = FieldRef("PromiseDisputed", "event_id", "fixed", False, False)
     worker_id = FieldRef("PromiseDisputed", "worker_id", "fixed", False, False)

@@ -548,13 +548,13 @@ class PromiseDeclined(StoryEvent):
 
 
 class PromiseDisputed(StoryEvent):
-    """This person says that a promise was not dealt with rightly."""
+    """This person says that a promise was not dealt with rightly, or asks about it."""
 
     event_type: ClassVar[str] = "PromiseDisputed"
     own_names: ClassVar[tuple[str, ...]] = ('promise_id', 'reason', 'statement')
     type: Literal["PromiseDisputed"] = "PromiseDisputed"
     promise_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}$")]
-    reason: Literal["UNKNOWN", "NOT_KEPT", "WRONG_TERMS", "CRITERION_MET", "OTHER"]
+    reason: Literal["UNKNOWN", "NOT_KEPT", "WRONG_TERMS", "CRITERION_MET", "OTHER", "QUESTION"]
     statement: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
 
 

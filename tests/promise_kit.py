@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from services.common.codec import decode
-from services.common.emit import Actor, Event, about_worker
+from services.common.emit import HUB, Actor, Event, about_worker
 from services.promises.facts import Fact, fact_of
 
 ANA = UUID("a0000000-0000-4000-8000-000000000001")
@@ -65,6 +65,11 @@ def accepted(at: float = 1) -> dict[str, Any]:
 def withdrawn(at: float, by: str = ACME, promise_id: str = "p-1") -> dict[str, Any]:
     own = {"promise_id": promise_id, "employer_id": by, "reason": "POSITION_CLOSED"}
     return {"name": "PromiseWithdrawn", "at": at, "source": by, **own}
+
+
+def disputed(at: float, reason: str = "NOT_KEPT") -> dict[str, Any]:
+    own = {"promise_id": "p-1", "reason": reason, "statement": None}
+    return {"name": "PromiseDisputed", "at": at, "source": HUB, **own}
 
 
 def finished(at: float, result: str = "PASSED", course: str = "c-101") -> dict[str, Any]:

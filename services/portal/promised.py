@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,8 +17,9 @@ from services.portal.calls import is_read, promises_url, send
 from services.portal.facts import LATE_FOR, OVER, State, is_withdrawn, promise_code, promise_state
 from services.portal.i18n import Language
 from services.portal.promise_store import PromiseStore
+from services.portal.said import PLACES, Saying, Sayings, is_offered, said_words, sayings_of
 from services.portal.steps import courses, step
-from services.portal.store import ReadStore, Row
+from services.portal.store import Row
 from services.portal.web import Visit
 from services.portal.words import outcome_words, readable
 
@@ -42,6 +43,8 @@ class Promise:
     kept: str | None
     withdrawn: str | None
     waits_for_answer: bool
+    said: list[tuple[str, str, str | None]]  # what the person said, when, in which words
+    may_say: list[tuple[str, str]]  # addresses of pages, with what can be said there
 
 
 def is_over(promise: Mapping[str, Any], now: datetime) -> bool:
@@ -62,11 +65,12 @@ async def promises_page(visit: Visit) -> Response:
     late_since = now - LATE_FOR
     rows = await store.promises(visit.signed_in.worker_id, late_since, PROMISES_A_PAGE + 1, start)
     shown = rows[:PROMISES_A_PAGE]
-    names, titles = await _known(visit.portal.store, shown)
+    known = await _known(visit, shown)
     return visit.render(
         "promises.html",
-        groups=_groups([(row, _promise(row, names, titles, t, now)) for row in shown], t, now),
+        groups=_groups([(row, _promise(row, known, t, now)) for row in shown], t, now),
         answered=visit.request.query_params.get("answered"),
+        said=visit.request.query_params.get("said"),
         older=start + PROMISES_A_PAGE if len(rows) > PROMISES_A_PAGE else None,
         is_first=start == 0,
     )
@@ -77,14 +81,22 @@ def _start(visit: Visit) -> int:
     return min(int(asked), 10_000) if asked.isascii() and asked.isdigit() else 0
 
 
-async def _known(
-    store: ReadStore, rows: Iterable[Row]
-) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """Names of the employers, and titles of the courses to finish."""
-    rows = list(rows)
-    names = await store.names(row["employer_id"] for row in rows)
-    titles = await store.titles(courses(code for row in rows for code in row["criteria"] or ()))
-    return names, titles
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Names of employers, titles of courses to finish, and what the person said of promises."""
+
+    names: Mapping[str, str]
+    titles: Mapping[str, str]
+    said: Sayings
+
+
+async def _known(visit: Visit, rows: Sequence[Row]) -> _Known:
+    store, keyring = visit.portal.store, visit.state.keyring
+    return _Known(
+        names=await store.names(row["employer_id"] for row in rows),
+        titles=await store.titles(courses(code for row in rows for code in row["criteria"] or ())),
+        said=await sayings_of(store, keyring, visit.signed_in.worker_id),
+    )
 
 
 def _groups(
@@ -102,24 +114,36 @@ def _groups(
     return [group for group in groups if group[2]]
 
 
-def _promise(
-    row: Row, names: Mapping[str, str], titles: Mapping[str, str], t: Language, now: datetime
-) -> Promise:
+def _promise(row: Row, known: _Known, t: Language, now: datetime) -> Promise:
     outcome = outcome_words(t).get(row["outcome"], t.gettext("something"))
+    said = known.said.get(row["promise_id"], ())
     return Promise(
         promise_id=row["promise_id"],
         what=outcome[:1].upper() + outcome[1:],
-        who=names.get(row["employer_id"]) or readable(row["employer_id"]),
+        who=known.names.get(row["employer_id"]) or readable(row["employer_id"]),
         made=t.date(row["made_at"]),
         state=promise_state(row, t, now),
-        steps=[(step(code, t, titles), _is_done(code, row)) for code in row["criteria"] or ()],
+        steps=[
+            (step(code, t, known.titles), _is_done(code, row)) for code in row["criteria"] or ()
+        ],
         due=t.date(row["due_at"]) if row["due_at"] and not is_withdrawn(row) else None,
         within=_within(row, t) if not row["due_at"] and not is_over(row, now) else None,
         days=_days(row, t, now),
         kept=t.date(row["kept_at"]) if row["kept_at"] else None,
         withdrawn=t.date(row["withdrawn_at"]) if is_withdrawn(row) else None,
         waits_for_answer=is_new(row, now),
+        said=[(said_words(one.reason, t), t.date(one.at), one.words) for one in said],
+        may_say=_may_say(row, said, t, now),
     )
+
+
+def _may_say(row: Row, said: Sequence[Saying], t: Language, now: datetime) -> list[tuple[str, str]]:
+    words = {"not-kept": t.gettext("It was not kept"), "question": t.gettext("Ask about it")}
+    return [
+        (f"{PROMISES}/{quote(row['promise_id'])}/{place}", words[place])
+        for place, reason in PLACES.items()
+        if is_offered(reason, row, said, now)
+    ]
 
 
 def _is_done(code: str, row: Row) -> bool:

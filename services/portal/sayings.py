@@ -132,6 +132,14 @@ def _promise(label: Callable[[Language], str]) -> Callable[[Fields, Language, Kn
     return say
 
 
+def _disputed(fields: Fields, t: Language, known: Known) -> Said:
+    label = {
+        "NOT_KEPT": t.gettext("You said a promise was not kept"),
+        "QUESTION": t.gettext("You asked about a promise"),
+    }.get(fields["reason"], t.gettext("You said a promise is not right"))
+    return _promise(lambda t: label)(fields, t, known)
+
+
 def _decided(fields: Fields, t: Language, known: Known) -> Said:
     label = {
         "APPROVED": t.gettext("Your course was approved"),
@@ -235,7 +243,7 @@ SAY: Mapping[str, Callable[[Fields, Language, Known], Said]] = {
         known.name(f["recipient_id"]),
         None,
     ),
-    "PromiseDisputed": _promise(lambda t: t.gettext("You said a promise is not right")),
+    "PromiseDisputed": _disputed,
     "PromiseWithdrawn": _promise(lambda t: t.gettext("A promise was taken back")),
     "GoalStated": _goal,
     "InterestExpressed": _interest,

@@ -13,6 +13,7 @@ from services.common.clock import utc_now
 from services.common.errors import Problem, not_found
 from services.portal.calls import is_read, promises_url, send
 from services.portal.i18n import Language
+from services.portal.said import heard_words
 from services.portal.steps import courses, step
 from services.portal.store import Row
 from services.portal.team_reads import Line, TeamReads
@@ -34,6 +35,8 @@ class Waiting:
     days: str
     subject: str
     enrolment_id: str | None = None
+    says: str | None = None
+    words: str | None = None  # the person's own
 
 
 async def team_page(visit: Visit) -> Response:
@@ -54,6 +57,7 @@ async def team_page(visit: Visit) -> Response:
         ready=[_ready(line, titles, t, now) for line in today.ready.lines],
         unnoticed=[_unnoticed(line, titles, t, now) for line in today.unnoticed.lines],
         late=[_late(line, titles, t, now) for line in today.late.lines],
+        said=[_said(line, t, now) for line in today.said.lines],
         today=today,
         was_noticed=visit.request.query_params.get("noticed") is not None,
     )
@@ -93,6 +97,20 @@ def _late(line: Line, titles: Mapping[str, str], t: Language, now: datetime) -> 
         since=t.gettext("Was due by %(date)s", date=t.date(row["due_at"])),
         days=t.ngettext("%(num)s day late", "%(num)s days late", days),
         subject=line.subject,
+    )
+
+
+def _said(line: Line, t: Language, now: datetime) -> Waiting:
+    row = line.row
+    return Waiting(
+        who=_who(line, t),
+        what=_outcome(line, t),
+        reasons=[],
+        since=t.gettext("Said on %(date)s", date=t.date(row["said_at"])),
+        days=_waits(row["said_at"], t, now),
+        subject=line.subject,
+        says=heard_words(row["reason"], t),
+        words=line.words,
     )
 
 

@@ -13,7 +13,9 @@ from services.common.access import Principal
 from services.common.clock import utc_now
 from services.common.codec import Decoded
 from services.common.reads import hold_withdrawals, log_reads
+from services.portal.facts import LATE_FOR
 from services.portal.reading import Told, disclosed, opened_fields
+from services.portal.said import QUESTION
 from services.portal.shared_reads import read_of
 from services.portal.store import AgreedGrant, ReadStore, Row
 from services.portal.team_store import TeamStore
@@ -22,7 +24,12 @@ from services.portal.team_store import TeamStore
 PURPOSES = ("advancement", "training_support", "hiring")
 LINES = 20
 _NAMED = ("ContactChanged", "WorkerRegistered")
-_ABOUT = {"TrainingCompleted": "enrolment_id", "PromiseDue": "promise_id"}
+_ABOUT = {
+    "TrainingCompleted": "enrolment_id",
+    "PromiseDue": "promise_id",
+    "PromiseDisputed": "promise_id",
+}
+_OPENED = ("display_name", "statement")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,7 @@ class Line:
     subject: str  # the person's pseudonym for this employer
     name: str | None  # while the person shares it
     row: Row
+    words: str | None = None  # the person's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +52,12 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """Three lists, longest waiting first."""
+    """Four lists, longest waiting first."""
 
     ready: Listed
     unnoticed: Listed
     late: Listed
+    said: Listed
 
 
 class TeamReads:
@@ -66,23 +75,21 @@ class TeamReads:
         ready = await self._team.promises(now, LINES, late=False)
         unnoticed = await self._team.unnoticed(now, LINES)
         late = await self._team.promises(now, LINES, late=True)
-        workers = sorted({row["worker_id"] for row in (*ready, *unnoticed, *late)})
+        said = await self._team.said(now, now - LATE_FOR, LINES)
+        rows = (*ready, *unnoticed, *late, *said)
+        workers = sorted({row["worker_id"] for row in rows})
         if not workers:
-            return Today(Listed(), Listed(), Listed())
+            return Today(Listed(), Listed(), Listed(), Listed())
         events = await self._store.events_of(workers, (*_NAMED, *_ABOUT))
-        told = await self._told(workers, _needed(events, (*ready, *unnoticed, *late)))
-        return Today(
-            self._lines(ready, "promise_id", told),
-            self._lines(unnoticed, "enrolment_id", told),
-            self._lines(late, "promise_id", told),
-        )
+        told = await self._told(workers, _needed(events, rows))
+        return Today(*(_lines(part, told) for part in (ready, unnoticed, late, said)))
 
     async def _told(
         self, workers: Sequence[UUID], events: Sequence[Decoded]
     ) -> Mapping[tuple[UUID, str], Told]:
         """What may be seen now, by worker and what it is about, while withdrawals wait."""
         opened = {
-            event_id: {"display_name": fields.get("display_name")}
+            event_id: {name: text for name, text in fields.items() if name in _OPENED}
             for event_id, fields in (await opened_fields(self._state.keyring, events)).items()
         }
         async with self._state.pool.acquire() as connection, connection.transaction():
@@ -115,31 +122,49 @@ class TeamReads:
         seen = {one.event.worker_id for one in told if one.event.name in _ABOUT}
         return [one for one in told if one.event.worker_id in seen]
 
-    def _lines(
-        self, rows: Sequence[Row], key: str, told: Mapping[tuple[UUID, str], Told]
-    ) -> Listed:
-        lines = []
-        for row in rows:
-            if (row["worker_id"], row[key]) in told:
-                named = told.get((row["worker_id"], ""))
-                name = named.disclosure.fields.get("display_name") if named else None
-                subject = told[row["worker_id"], row[key]].disclosure.subject
-                lines.append(Line(subject, str(name) if name else None, row))
-        untold = len(rows) - len(lines)
-        return Listed(lines, rows[0]["waiting"] - untold if rows else 0)
+
+def _lines(rows: Sequence[Row], told: Mapping[tuple[UUID, str], Told]) -> Listed:
+    lines = []
+    for row in rows:
+        if one := told.get((row["worker_id"], _stands_for(row))):
+            named = told.get((row["worker_id"], ""))
+            name = _text(named, "display_name") if named else None
+            lines.append(Line(one.disclosure.subject, name, row, _text(one, "statement")))
+    untold = len(rows) - len(lines)
+    return Listed(lines, rows[0]["waiting"] - untold if rows else 0)
+
+
+def _text(told: Told, field: str) -> str | None:
+    found = told.disclosure.fields.get(field)
+    return str(found) if found else None
 
 
 def _about(event: Decoded) -> str:
     """Which row an event stands for; empty for the person's name."""
     field = _ABOUT.get(event.name)
-    return str(event.fields[field]) if field else ""
+    if field is None:
+        return ""
+    about = str(event.fields[field])
+    return _of_saying(about, event.fields["reason"]) if event.name == "PromiseDisputed" else about
+
+
+def _stands_for(row: Row) -> str:
+    """What a row is about, as `_about` has it."""
+    if "said_at" in row:
+        return _of_saying(row["promise_id"], row["reason"])
+    return str(row.get("promise_id") or row["enrolment_id"])
+
+
+def _of_saying(promise_id: str, reason: str) -> str:
+    """Apart from the promise itself: no code has a space."""
+    return f"{promise_id} {'asked' if reason == QUESTION else 'disputed'}"
 
 
 def _needed(events: Iterable[Decoded], rows: Iterable[Row]) -> list[Decoded]:
     """The newest event for each row, and for each person's name; `events` come newest first."""
     wanted: dict[UUID, set[str]] = defaultdict(set)
     for row in rows:
-        wanted[row["worker_id"]] |= {"", row.get("promise_id") or row["enrolment_id"]}
+        wanted[row["worker_id"]] |= {"", _stands_for(row)}
     found: dict[tuple[UUID, str], Decoded] = {}
     for event in events:
         about = _about(event)

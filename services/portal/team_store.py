@@ -34,6 +34,23 @@ ORDER BY CASE WHEN $5 THEN p.due_at ELSE coalesce(p.criteria_met_at, p.due_at) E
 LIMIT $6
 """
 )
+# What people say of promises waits until the promise is kept after that, or over, and for so long
+# at most.
+_SAID = (
+    _SHARING
+    + """
+SELECT p.worker_id, p.promise_id, p.outcome, s.reason, s.said_at, count(*) OVER () AS waiting
+FROM read.promise p JOIN sharing USING (worker_id)
+CROSS JOIN LATERAL (VALUES
+    (p.dispute_reason, p.disputed_at, coalesce(p.kept_at < p.disputed_at, true)),
+    ('QUESTION', p.asked_at, p.kept_at IS NULL)) s (reason, said_at, waits)
+WHERE p.employer_id = $1 AND s.said_at > $5 AND s.waits AND p.declined_at IS NULL
+  AND NOT (p.employer_id = ANY (p.withdrawn_by)
+           AND p.withdrawn_at <= coalesce(p.due_at, 'infinity'))
+ORDER BY s.said_at, p.worker_id, p.promise_id, s.reason
+LIMIT $6
+"""
+)
 # A course that was finished before the person was hired waits since that day: nobody here could
 # have noticed it earlier.
 _UNNOTICED = (
@@ -70,6 +87,15 @@ class TeamStore:
         """
         rows = await self._pool.fetch(
             _PROMISES, self._employer_id, "promise", self._purposes, at, late, limit
+        )
+        return [dict(row) for row in rows]
+
+    async def said(self, at: datetime, since: datetime, limit: int) -> list[Row]:
+        """What people have said since then of promises of this employer, and still say: that one
+        was not kept, or a question; `waiting` as above.
+        """
+        rows = await self._pool.fetch(
+            _SAID, self._employer_id, "promise", self._purposes, at, since, limit
         )
         return [dict(row) for row in rows]
 

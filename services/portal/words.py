@@ -94,7 +94,7 @@ def seen_words(t: Language) -> Mapping[str, str]:
         "OfferMade": t.gettext("A job you were offered"),
         "PromiseAccepted": t.gettext("A promise you said yes to"),
         "PromiseDeclined": t.gettext("A promise you said no to"),
-        "PromiseDisputed": t.gettext("A promise you say is not right"),
+        "PromiseDisputed": t.gettext("What you said of a promise"),
         "PromiseDue": t.gettext("A promise that is now due"),
         "PromiseKept": t.gettext("A promise that was kept"),
         "PromiseLapsed": t.gettext("A promise that was not kept"),

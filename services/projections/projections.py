@@ -226,6 +226,13 @@ class Nudge(Projection):
 # -- promises and opportunities -------------------------------------------------------------------
 
 
+# A question is no dispute.
+_WRONG = Where(
+    e.PromiseDisputed.reason, "UNKNOWN", "NOT_KEPT", "WRONG_TERMS", "CRITERION_MET", "OTHER"
+)
+_ASKED = Where(e.PromiseDisputed.reason, "QUESTION")
+
+
 class Promise(Projection):
     """One row per promise: made, accepted, due, and kept or lapsed.
 
@@ -249,9 +256,11 @@ class Promise(Projection):
     due_at = Earliest(e.PromiseDue.due_at)
     kept_at = Earliest(e.PromiseKept.occurred_at)
     lapsed_at = Earliest(e.PromiseLapsed.occurred_at)
-    disputed_at = Latest(e.PromiseDisputed.occurred_at)
-    dispute_reason = Current(e.PromiseDisputed.reason)
-    dispute_statement = Current(e.PromiseDisputed.statement)
+    disputed_at = Latest(e.PromiseDisputed.occurred_at, where=_WRONG)
+    dispute_reason = Current(e.PromiseDisputed.reason, where=_WRONG)
+    dispute_statement = Current(e.PromiseDisputed.statement, where=_WRONG)
+    asked_at = Latest(e.PromiseDisputed.occurred_at, where=_ASKED)
+    question = Current(e.PromiseDisputed.statement, where=_ASKED)
     # When the hub was told, so that nobody dates away what is late.
     withdrawn_at = Earliest(e.PromiseWithdrawn.recorded_at)
     withdrawn_by = Union(e.PromiseWithdrawn.employer_id)
@@ -777,7 +786,7 @@ SELECT p.worker_id, p.promise_id, p.employer_id, p.pathway_id, p.pathway_version
              WHERE c.worker_id = p.worker_id AND c.promise_id = p.promise_id
                AND c.met_at > coalesce(c.unmet_at, '-infinity') ORDER BY c.criterion) AS met_at,
        p.made_at, p.accepted_at, p.declined_at, p.criteria_met_at, p.due_at, p.kept_at,
-       p.lapsed_at,
+       p.lapsed_at, p.disputed_at, p.asked_at,
        CASE WHEN p.declined_at IS NOT NULL THEN 'DECLINED'
             WHEN p.kept_at > p.due_at THEN 'KEPT_LATE' WHEN p.kept_at IS NOT NULL THEN 'KEPT'
             WHEN p.employer_id = ANY (p.withdrawn_by)

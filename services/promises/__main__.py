@@ -13,7 +13,7 @@ from services.common.http import HttpService
 from services.common.postgres import Pool, apply_schema
 from services.common.revocations import restore
 from services.common.running import run_worker
-from services.promises import routes, trainings
+from services.promises import disputes, routes, trainings
 from services.promises.calling import Parts
 from services.promises.settings import PromisesSettings
 from services.promises.sharing import Sharing
@@ -39,6 +39,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         writer=Writer(store, state.producer, state.settings),
         sharing=Sharing(state.pool, state.vault, state.producer, state.settings),
         vault=state.vault,
+        keyring=state.keyring,
         clock=utc_now,
     )
     yield
@@ -47,6 +48,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 def service() -> HttpService:
     router = APIRouter()
     router.include_router(routes.router)
+    router.include_router(disputes.router)
     router.include_router(trainings.router)
     return HttpService("promises", router=router, lifespan=lifespan)
 

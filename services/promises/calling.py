@@ -12,13 +12,14 @@ from fastapi import Depends, Query, Request
 
 from services.common.access import Principal, Role, caller
 from services.common.clock import Clock
+from services.common.codec import decode
 from services.common.errors import Problem, not_found
 from services.common.kafka import Position
 from services.common.positions import behind, last_before, parse_after, reflected_of
-from services.common.vault import Vault
+from services.common.vault import Keyring, Vault
 from services.promises.settings import PromisesSettings
 from services.promises.sharing import Sharing
-from services.promises.store import PromisesStore
+from services.promises.store import PromisesStore, Row
 from services.promises.writing import Writer
 
 Caller = Annotated[Principal, Depends(caller)]
@@ -34,6 +35,7 @@ class Parts:
     writer: Writer
     sharing: Sharing
     vault: Vault
+    keyring: Keyring
     clock: Clock
 
 
@@ -68,6 +70,19 @@ async def person(
     if found is None:
         raise not_found("worker")
     return found
+
+
+async def promise_to(store: PromisesStore, worker_id: UUID, promise_id: str) -> Row:
+    """A promise that was made to this worker, and how it stands. Raises Problem 404."""
+    found = await store.promises(worker_id=worker_id, promise_id=promise_id, limit=1)
+    if found:
+        return found[0]
+    # It may not have been taken in yet.
+    written = await store.written(f"promise:{promise_id}")
+    if written is None or written.position is None or written.key != worker_id.bytes:
+        raise not_found("promise")
+    nothing_yet = dict.fromkeys(("due_at", "outcome_at", "lapsed_at"))
+    return {**decode(written.value).fields, **nothing_yet, "state": "made"}
 
 
 async def wait_until_followed(

@@ -27,7 +27,9 @@ _EVIDENCE = frozenset(
 _OWN = frozenset({"CriterionMet", "CriterionUnmet", "PromiseDue", "PromiseKept", "PromiseLapsed"})
 # What takes another event back, and the field that names it.
 _TAKES_BACK = {"RecordVoided": "voided_event_id", "RecordCorrected": "corrected_event_id"}
-READ = _AGREEMENT | _EVIDENCE | _OWN | _TAKES_BACK.keys()
+# What the person says of a promise. It changes nothing about how it stands: both sides show it.
+_SAID = frozenset({"PromiseDisputed"})
+READ = _AGREEMENT | _EVIDENCE | _OWN | _SAID | _TAKES_BACK.keys()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Decisions about pathways, promises and answers; no I/O."""
+"""Decisions about pathways, promises, answers and disputes; no I/O."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ from typing import Any
 from uuid import UUID
 
 from services.common.emit import Actor, Event, about_organization, about_worker
+from services.common.errors import FieldError, Problem
 from services.common.ids import derived_id
-from services.promises.requests import PathwayOrder
+from services.common.vault import Place
+from services.promises.requests import DisputeOrder, PathwayOrder
 
 # What an employer asks to see when a person says yes: how the promise goes, and the training that
 # leads there.
 ASKED_CATEGORIES = ("promise", "training")
 ASKED_PURPOSE = "advancement"
+_OVER = {
+    "declined": "You said no to this promise.",
+    "withdrawn": "The employer took this promise back.",
+}
 
 
 def content_of(order: PathwayOrder) -> dict[str, Any]:
@@ -90,6 +96,68 @@ def answer_event(worker_id: UUID, promise_id: str, answer: str, now: datetime) -
         at=now,
         promise_id=promise_id,
     )
+
+
+def check_dispute(reason: str, promise: Mapping[str, Any]) -> None:
+    """Whether a person may say this of a promise as it stands.
+
+    That it was not kept: from the moment that it is due, also when others say that it was kept.
+    A question: until it is kept. Raises Problem 409 that says what may be said.
+    """
+    state = promise["state"]
+    if state in _OVER:
+        raise Problem(409, state, f"{_OVER[state]} Nothing more can be said of it here.")
+    was_due = any(promise[name] for name in ("due_at", "outcome_at", "lapsed_at"))
+    if reason == "NOT_KEPT" and not was_due:
+        raise _not_now("not-due", "it is not due yet", "Ask about it: send QUESTION.")
+    if reason == "QUESTION" and promise["outcome_at"]:
+        raise _not_now("kept", "it was kept", "If that is wrong, say so: send NOT_KEPT.")
+
+
+def _not_now(code: str, problem: str, fix: str) -> Problem:
+    error = FieldError("reason", problem, fix)
+    return Problem(409, code, f"reason: {problem}. {fix}", errors=[error])
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """What a person says of a promise: the same id again is the same event."""
+
+    worker_id: UUID
+    promise_id: str
+    reason: str
+    dispute_id: UUID
+
+    @classmethod
+    def of(cls, worker_id: UUID, promise_id: str, order: DisputeOrder) -> Dispute:
+        one = derived_id("dispute", worker_id, promise_id, order.reason)
+        return cls(worker_id, promise_id, order.reason, order.dispute_id or one)
+
+    @property
+    def subject(self) -> str:
+        return f"dispute:{self.worker_id}:{self.promise_id}:{self.dispute_id}"
+
+    @property
+    def event_id(self) -> UUID:
+        """Not from the words: an id that follows from them would tell them to who guesses."""
+        return derived_id("PromiseDisputed", self.worker_id, self.promise_id, self.dispute_id)
+
+    @property
+    def place(self) -> Place:
+        """Where the words are sealed."""
+        return Place("stories", self.event_id, self.worker_id, "statement")
+
+    def event(self, statement: bytes | None, now: datetime) -> Event:
+        return about_worker(
+            "PromiseDisputed",
+            self.event_id,
+            self.worker_id,
+            Actor("WORKER", "self"),
+            at=now,
+            promise_id=self.promise_id,
+            reason=self.reason,
+            statement=statement,
+        )
 
 
 def request_event(

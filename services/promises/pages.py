@@ -37,13 +37,19 @@ def pathway_answer(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def own_promise(row: Row) -> dict[str, Any]:
-    """A promise as the person it was made to sees it."""
+    """A promise as the person it was made to sees it; what the person said of it newest first.
+
+    The words are sealed, and in the story only.
+    """
     met = dict(zip(row["criteria"], row["met_at"], strict=False))
     criteria = [
         {**criterion_of(code).as_json(), "met_at": met.get(code)} for code in row["criteria"]
     ]
     names = (*_AUTHORED, *_AUTHORED_TOO, *_PROGRESS)
-    return {**{name: row[name] for name in names}, "criteria": {"all": criteria}}
+    said = zip(row["dispute_reasons"], row["disputed_at"], strict=True)
+    disputes = [{"reason": reason, "disputed_at": at} for reason, at in said]
+    kept = {name: row[name] for name in names}
+    return {**kept, "criteria": {"all": criteria}, "disputes": disputes}
 
 
 def employers_promise(row: Row, *, subject: str, shared: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What callers send: pathways, promises, answers, and training that was noticed."""
+"""What callers send: pathways, promises, answers, disputes, and training that was noticed."""
 
 from __future__ import annotations
 
@@ -149,6 +149,23 @@ class AnswerOrder(_Order):
     """A person's answer to a promise; the first one stands."""
 
     answer: Literal["accept", "decline"]
+
+
+class DisputeOrder(_Order):
+    """What a person says of a promise, in the own words: a question needs some."""
+
+    reason: Literal["NOT_KEPT", "QUESTION"]
+    statement: (
+        Annotated[str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True)]
+        | None
+    ) = None
+    dispute_id: UUID | None = None  # the same again is the same; without one, one of each reason
+
+    @model_validator(mode="after")
+    def _something(self) -> DisputeOrder:
+        if self.reason == "QUESTION" and self.statement is None:
+            raise ValueError("give statement: what is the question?")
+        return self
 
 
 class NoticeOrder(_Order):

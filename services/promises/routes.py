@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,7 +10,6 @@ from fastapi import APIRouter, Query, Request
 
 from services.common.access import Principal, Role
 from services.common.agreements_on_file import may_send
-from services.common.codec import decode
 from services.common.emit import Actor
 from services.common.errors import FieldError, Problem, not_found
 from services.common.positions import DIRECTORY, read_after
@@ -22,6 +21,7 @@ from services.promises.calling import (
     Parts,
     Service,
     person,
+    promise_to,
     wait_until_followed,
 )
 from services.promises.handlers import Offer
@@ -125,34 +125,22 @@ async def answer(
     """Say yes or no; the first answer stands. A yes comes with the employer's request to see how
     it goes, which is a question of its own: nothing is shared by saying yes."""
     worker_id, now = who.worker_id, service.clock()
-    employer_id = await _promised_by(service, worker_id, promise_id)
+    made = await promise_to(service.store, worker_id, promise_id)
+    if made["state"] == "withdrawn":
+        raise Problem(409, "withdrawn", "The employer took this promise back.")
     event = handlers.answer_event(worker_id, promise_id, order.answer, now)
     kept, position = await service.writer.write(f"answer:{worker_id}:{promise_id}", event)
     if kept.name != event.event_type.name:
         raise Problem(409, "answered", "This promise has been answered already.")
     asked = None
     if order.answer == "accept":
-        asked, position = await _ask(service, worker_id, promise_id, employer_id, position)
+        asked, position = await _ask(service, worker_id, promise_id, made["employer_id"], position)
     return {
         "promise_id": promise_id,
         "answer": order.answer,
         "access_request": asked,
         "position": position,
     }
-
-
-async def _promised_by(service: Parts, worker_id: UUID, promise_id: str) -> str:
-    """Who made this promise to this worker. Raises Problem 404, 409 when it was taken back."""
-    found = await service.store.promises(worker_id=worker_id, promise_id=promise_id, limit=1)
-    if found:
-        if found[0]["state"] == "withdrawn":
-            raise Problem(409, "withdrawn", "The employer took this promise back.")
-        return str(found[0]["employer_id"])
-    # It may not have been taken in yet.
-    written = await service.store.written(f"promise:{promise_id}")
-    if written is None or written.position is None or written.key != worker_id.bytes:
-        raise not_found("promise")
-    return str(decode(written.value).fields["employer_id"])
 
 
 async def _ask(
@@ -201,7 +189,7 @@ async def _shown(service: Parts, who: Principal, rows: Sequence[Row]) -> list[di
     if who.role is Role.WORKER:
         return [pages.own_promise(row) for row in rows]
     at = service.clock()
-    seen = [(row, _seen(row)) for row in rows]
+    seen = [(row, list(_seen(row))) for row in rows]
     shared = await service.sharing.disclose(seen, who, "promise", at)
     mine = who.organization_id
     return [
@@ -214,8 +202,9 @@ async def _shown(service: Parts, who: Principal, rows: Sequence[Row]) -> list[di
     ]
 
 
-def _seen(row: Row) -> Seen | None:
+def _seen(row: Row) -> Iterator[Seen]:
     """What an employer sees of a promise beyond its own words begins with the answer."""
-    if row["answer_id"] is None:
-        return None
-    return Seen(row["worker_id"], row["answer_id"], row["answer"])
+    if row["answer_id"] is not None:
+        yield Seen(row["worker_id"], row["answer_id"], row["answer"])
+    for event_id in row["dispute_ids"]:
+        yield Seen(row["worker_id"], event_id, "PromiseDisputed")

@@ -56,6 +56,14 @@ DO $$ BEGIN
         UPDATE promises.position SET next_offset = 0;
     END IF;
 END $$;
+-- Nor were disputes before this index was there.
+DO $$ BEGIN
+    IF to_regclass('promises.fact_dispute') IS NULL THEN
+        CREATE INDEX fact_dispute ON promises.fact (worker_id, (fields->>'promise_id'))
+            WHERE name = 'PromiseDisputed';
+        UPDATE promises.position SET next_offset = 0;
+    END IF;
+END $$;
 CREATE INDEX IF NOT EXISTS promise_employer ON promises.promise (employer_id, made_at);
 CREATE INDEX IF NOT EXISTS promise_wakes ON promises.promise (partition, wake_at)
     WHERE wake_at IS NOT NULL;

@@ -68,9 +68,13 @@ class Sharing:
             return frozenset(await _live(connection, employed, employer_id, category, at))
 
     async def disclose(
-        self, rows: Sequence[tuple[Row, Seen | None]], who: Principal, category: str, at: datetime
+        self,
+        rows: Sequence[tuple[Row, Sequence[Seen]]],
+        who: Principal,
+        category: str,
+        at: datetime,
     ) -> Mapping[int, bool]:
-        """Decide for each row, by its place, whether it may be seen, and log what is.
+        """Decide for each row, by its place, whether it may be seen, and log the events that are.
 
         A withdrawal waits for that: when it returns, nothing more is seen. Raises KafkaError.
         """
@@ -81,8 +85,9 @@ class Sharing:
             live = await _live(connection, workers, employer_id, category, at)
             reads = [
                 self._read(seen, live[seen.worker_id], category)
-                for _, seen in rows
-                if seen is not None and seen.worker_id in live
+                for _, of_row in rows
+                for seen in of_row
+                if seen.worker_id in live
             ]
             await log_reads(self._producer, self._settings, reads, who, at)
         return {place: row["worker_id"] in live for place, (row, _) in enumerate(rows)}

@@ -61,7 +61,8 @@ _PROMISES = """
 SELECT p.worker_id, p.promise_id, p.employer_id, p.pathway_id, p.pathway_version, w.title,
        p.outcome, p.due_in_days, p.criteria, p.made_at, p.state, p.accepted_at, p.declined_at,
        p.met_at, p.due_at, p.outcome_at, p.lapsed_at, p.withdrawn_at,
-       a.event_id AS answer_id, a.name AS answer
+       a.event_id AS answer_id, a.name AS answer,
+       d.event_ids AS dispute_ids, d.reasons AS dispute_reasons, d.disputed_at
 FROM promises.promise p
 LEFT JOIN read.pathway w ON w.organization_id = p.employer_id AND w.pathway_id = p.pathway_id
     AND w.version = p.pathway_version
@@ -70,6 +71,19 @@ LEFT JOIN LATERAL (
     WHERE f.worker_id = p.worker_id AND f.name IN ('PromiseAccepted', 'PromiseDeclined')
         AND f.fields->>'promise_id' = p.promise_id
     ORDER BY f.occurred_at, f.event_id LIMIT 1) a ON true
+CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(n.event_id ORDER BY n.place), '{}') AS event_ids,
+           coalesce(array_agg(n.reason ORDER BY n.place), '{}') AS reasons,
+           coalesce(array_agg(n.occurred_at ORDER BY n.place), '{}') AS disputed_at
+    FROM (
+        SELECT f.event_id, f.fields->>'reason' AS reason, f.occurred_at,
+               row_number() OVER (ORDER BY f.occurred_at DESC, f.event_id) AS place
+        FROM promises.fact f
+        WHERE f.worker_id = p.worker_id AND f.name = 'PromiseDisputed'
+            AND f.fields->>'promise_id' = p.promise_id
+            AND NOT EXISTS (SELECT FROM read.void v WHERE v.worker_id = f.worker_id
+                AND v.event_id = f.event_id AND v.source IN (f.source, 'throughline'))
+        ORDER BY place LIMIT 20) n) d
 WHERE ($1::uuid IS NULL OR p.worker_id = $1) AND ($2::text IS NULL OR p.employer_id = $2)
     AND ($3::text IS NULL OR p.promise_id = $3)
     AND ($4::timestamptz IS NULL OR (p.made_at, p.worker_id, p.promise_id) < ($4, $5, $6))

@@ -47,7 +47,7 @@ async def unnoticed(
     place = cursors.read(before)
     rows = await service.store.unnoticed(workers, employer_id, place=place, limit=limit + 1)
     page = rows[:limit]
-    allowed = await service.sharing.disclose([(r, _seen(r)) for r in page], who, _TRAINING, now)
+    allowed = await service.sharing.disclose([(r, [_seen(r)]) for r in page], who, _TRAINING, now)
     return {
         "trainings": [
             pages.training_answer(

@@ -68,6 +68,14 @@ class Log:
         place = Place("stories", event_id, worker_id, field)
         return keys[worker_id, category].seal(place, text.encode())
 
+    async def says(self, worker_id: UUID, promise_id: str, reason: str, words: str) -> None:
+        """A person says something of a promise, yesterday."""
+        event_id = uuid4()
+        sealed = await self.sealed(event_id, worker_id, "promise", "statement", words)
+        own = {"promise_id": promise_id, "reason": reason, "statement": sealed}
+        said = about_worker("PromiseDisputed", event_id, worker_id, WORKER, at=ago(1), **own)
+        await self.add(said)
+
     async def directory(self) -> None:
         common = {"version": 1, "city": None, "region": None, "postal_code": None, "website": None}
         for key, (name, kind) in ORGANIZATIONS.items():
@@ -265,6 +273,19 @@ def ended_promises(worker_id: UUID) -> list[Event]:
         *of("back", 60, PromiseWithdrawn=20),
         *of("due-back", 70, due=-10, PromiseWithdrawn=10),
         *of("kept", 400, due=330, PromiseKept=340),
+    ]
+
+
+def lapsed_promise(worker_id: UUID, promise_id: str) -> list[Event]:
+    """A promise for a course that was finished: `promises` itself finds that its days are over."""
+    own = {"promise_id": promise_id}
+    what = {"employer_id": "acme-foods", "pathway_id": "shift-lead", "pathway_version": 1}
+    what |= {"outcome": "INTERVIEW", "due_in_days": 30, "criteria": ["training:forklift"]}
+    done = {**course(f"e-{promise_id}"), "result": "PASSED", "score": None}
+    return [
+        about("PromiseMade", worker_id, ACME, ago(90), **own, **what),
+        about("PromiseAccepted", worker_id, WORKER, ago(89), **own),
+        about("TrainingCompleted", worker_id, COLLEGE, ago(50), **done),
     ]
 
 

@@ -13,7 +13,8 @@ from tests.browser.conftest import Visitor, follow
 
 pytestmark = pytest.mark.browser
 ASK = "/me/requests/r-1"
-WORKER_PAGES = ["/me", "/me/promises", "/me/sharing", "stop", ASK, "/help", "/demo"]
+SAY = "/me/promises/p-pay/not-kept"
+WORKER_PAGES = ["/me", "/me/promises", SAY, "/me/sharing", "stop", ASK, "/help", "/demo"]
 PAGES = [*WORKER_PAGES, "/", "/cohorts"]
 BANNED = re.compile(r"\b(credential|event|payload|schema|wallet)s?\b", re.I)
 
@@ -84,7 +85,7 @@ def test_wide_tables_scroll_in_a_named_region_that_takes_the_focus(rosa: Visitor
 
 
 TARGETS = """
-() => [...document.querySelectorAll('a, button, input:not([type=hidden]), [tabindex="0"]')].map(e => {
+() => [...document.querySelectorAll('a, button, textarea, input:not([type=hidden]), [tabindex="0"]')].map(e => {
   const box = (e.closest('label') || e).getBoundingClientRect();
   return {what: e.outerHTML.slice(0, 90), width: box.width, height: box.height};
 })
@@ -125,7 +126,8 @@ def test_tab_reaches_every_control_in_order_with_a_ring(rosa: Visitor, path: str
     page = open_page(rosa, path)
     wanted = page.evaluate(
         # Of a group of radio buttons Tab reaches the chosen one, and arrow keys the others.
-        "[...document.querySelectorAll('a, button, input:not([type=hidden]), [tabindex=\"0\"]')]"
+        "[...document.querySelectorAll("
+        "'a, button, textarea, input:not([type=hidden]), [tabindex=\"0\"]')]"
         ".filter(e => e.type !== 'radio' || e.checked).length"
     )
     seen = []

@@ -47,6 +47,11 @@ class Team:
         )
         await self.cast.site.log.add(taken)
         await self._promised("Rhea Quiet", 60, -30, "training", "identity")
+        says = self.cast.site.log.says
+        await says(self.named["Quin Abbott"], "q-Qui", "NOT_KEPT", "No one has called me.")
+        await says(self.named["Pia Lund"], "q-Pia", "QUESTION", "When does it start?")
+        await says(self.named["Rhea Quiet"], "q-Rhe", "NOT_KEPT", "This is not for Acme.")
+        await says(self.named["Sven Moss"], "q-Sve", "QUESTION", "Why was it taken back?")
         await self.cast.site.read()
 
     async def _person(self, name: str, *categories: str) -> UUID:
@@ -151,7 +156,15 @@ def test_who_waits_longest_comes_first_and_only_who_shares_is_there(
         f"Pia Lund A better job Finish: Forklift safety Due by {day(-21)} Waits"
     )
     assert re.search(rf"Quin Abbott .*Was due by {day(40)} (39|40) days late", late[0])
+    asks, disputes = sorted(lines(page, "said"))
+    since = rf"Said on {day(1)} Waits [01] days?"
+    says = "A better job Asks about it When does it start?"
+    assert re.fullmatch(rf"Pia Lund {re.escape(says)} {since}", asks)
+    says = "A better job Says it was not kept No one has called me."
+    assert re.fullmatch(rf"Quin Abbott {re.escape(says)} {since}", disputes)
     text = page.content()
+    for hidden in ("This is not for Acme.", "Why was it taken back?"):
+        assert hidden not in text
     for hidden in ("Marc", "Nora", "Otis", "Rhea", *map(str, team.named.values())):
         assert hidden not in text
 
@@ -206,7 +219,7 @@ def test_each_fact_that_was_read_is_told_to_the_person(visit: Visitor, team: Tea
     visit.sign_in(team.named["Pia Lund"])
     follow(visit.page.get_by_role("link", name="Who sees it"))
     visit.page.get_by_text("A promise that is now due").wait_for()
-    assert site.do(told("Pia Lund")) == ["PromiseDue", "WorkerRegistered"]
+    assert site.do(told("Pia Lund")) == ["PromiseDisputed", "PromiseDue", "WorkerRegistered"]
     assert site.do(told("Marc Diaz")) == ["TrainingCompleted"]
     assert site.do(told("Rhea Quiet")) == []
     assert site.do(told("Otis Stopped")) == []

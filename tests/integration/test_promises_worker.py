@@ -28,6 +28,7 @@ from tests.promise_kit import (
     accepted,
     attested,
     day,
+    disputed,
     event,
     finished,
     interviewed,
@@ -265,6 +266,28 @@ async def test_a_release_that_did_not_read_withdrawals_is_followed_by_one_that_d
         worker.stop()
 
     assert own(await log_reader()) == before
+
+
+async def test_a_release_that_did_not_read_disputes_is_followed_by_one_that_does(
+    worker: Worker, pool: Pool, tell: Tell
+) -> None:
+    worker.start()
+    await tell(made(), accepted(), disputed(2, "QUESTION"))
+    await until(lambda: _is_disputed(pool))
+    worker.stop()
+    await pool.execute("DELETE FROM promises.fact WHERE name = 'PromiseDisputed'")
+    await pool.execute("DROP INDEX promises.fact_dispute")
+
+    await initialise(pool)
+    worker.start()
+    await until(lambda: _is_disputed(pool))
+    assert await state(pool) == "accepted"
+
+
+async def _is_disputed(pool: Pool) -> bool:
+    return bool(
+        await pool.fetchval("SELECT count(*) FROM promises.fact WHERE name = 'PromiseDisputed'")
+    )
 
 
 async def test_a_deadline_does_not_pass_while_something_on_the_log_is_unread(

@@ -187,6 +187,8 @@ async def test_a_promise_is_open_until_it_is_kept_lapsed_declined_or_withdrawn(a
         then("CriterionMet", 2, criterion="training:c-1"),
         ("CriterionUnmet", day(3), {"promise_id": "p-2", "criterion": "training:c-1"}),
         then("PromiseDisputed", 3, reason="NOT_KEPT"),
+        ("PromiseDisputed", day(3), {"promise_id": "p-3", "reason": "QUESTION"}),
+        then("PromiseDisputed", 1, reason="QUESTION"),  # which is no dispute
     )
 
     assert await ana.see(OpenPromise, "promise_id", "state", "met", "in_dispute") == {

@@ -65,6 +65,24 @@ def test_what_the_worker_said_is_not_called_checked() -> None:
             assert fact.state.word == "Checked"
 
 
+@pytest.mark.parametrize(
+    ("reason", "english", "spanish"),
+    [
+        ("NOT_KEPT", "You said a promise was not kept", "Usted dijo que una promesa no se cumplió"),
+        ("QUESTION", "You asked about a promise", "Usted preguntó por una promesa"),
+        ("OTHER", "You said a promise is not right", "Usted dijo que una promesa no está bien"),
+    ],
+)
+def test_what_the_person_said_of_a_promise(reason: str, english: str, spanish: str) -> None:
+    own = {"promise_id": "p-1", "reason": reason, "statement": None}
+    event = decode(people.about("PromiseDisputed", ROSA, people.WORKER, people.ago(1), **own).value)
+    promises = known(**{"p-1": {"outcome": "INTERVIEW"}})
+
+    for t, label, name in ((EN, english, "an interview"), (ES, spanish, "una entrevista")):
+        fact = fact_of(event, t, promises)
+        assert (fact.label, fact.name, fact.extra) == (label, name, None)
+
+
 def test_a_day_that_is_not_known_is_not_made_up() -> None:
     own = {**people.course("e-1"), "reason": "WITHDREW", "day_known": False}
     event = people.about("TrainingExited", ROSA, people.COLLEGE, people.ago(3), **own)

@@ -24,6 +24,7 @@ from tests.promise_kit import (
     accepted,
     attested,
     day,
+    disputed,
     fact,
     facts,
     finished,
@@ -44,6 +45,15 @@ def stands(*told: dict[str, Any], until: datetime | None = None) -> Standing:
     known = facts(*told)
     (promise,) = promises_in(known)
     return standing(promise, known, Time.of((), until))
+
+
+@pytest.mark.parametrize("life", [LIFE, (*LIFE, interviewed(20)), (made(), accepted())])
+def test_what_the_person_says_of_a_promise_changes_nothing(
+    life: tuple[dict[str, Any], ...],
+) -> None:
+    said = disputed(0.5, "QUESTION"), disputed(21)
+    for until in (None, day(60)):
+        assert stands(*life, *said, until=until) == stands(*life, until=until)
 
 
 @pytest.mark.parametrize("code", [*CRITERIA, "employed_days:180", "assessment:a;at_least=1"])

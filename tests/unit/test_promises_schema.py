@@ -69,6 +69,14 @@ def test_the_hubs_own_event_ids_do_not_leave_with_a_criterion() -> None:
         assert event_types()[name].fields["caused_by"].category in NEVER_SHARED
 
 
+def test_each_reason_of_a_dispute_is_a_question_or_says_that_something_is_wrong() -> None:
+    reasons = event_types()["PromiseDisputed"].fields["reason"].avro_type["symbols"]
+    (wrong,), (asked,) = Promise.disputed_at.where, Promise.asked_at.where
+
+    assert sorted((*wrong.values, *asked.values)) == sorted(reasons)
+    assert asked.values == ("QUESTION",)
+
+
 def test_the_layout_has_a_row_per_version_of_a_pathway() -> None:
     from services.projections.projections import Pathway
 
