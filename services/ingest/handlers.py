@@ -219,6 +219,11 @@ def _impossible(
         errors.append(FieldError("event_id", "is not a random UUID", fix))
     if principal.role is Role.WORKER and model.actor_id is not None:
         errors.append(FieldError("actor_id", "is for organisations", "Leave it out."))
+    replaces = isinstance(model, StoryEvent) and model.supersedes is not None
+    if principal.role is Role.WORKER and replaces:
+        # The hub speaks for a person, and what the hub replaces may be anybody's.
+        fix = "Leave it out. If something in your record is wrong, ask who wrote it to correct it."
+        errors.append(FieldError("supersedes", "is for organisations", fix))
     return errors
 
 

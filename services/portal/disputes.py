@@ -18,7 +18,6 @@ from services.portal.promise_store import PromiseStore
 from services.portal.promised import PROMISES
 from services.portal.said import PLACES, QUESTION, may_say
 from services.portal.store import Row
-from services.portal.team_reads import PURPOSES
 from services.portal.web import Visit
 from services.portal.words import outcome_words, readable
 
@@ -113,9 +112,4 @@ async def _is_seen(visit: Visit, employer_id: str) -> bool:
     """Whether this employer sees what is said of promises now."""
     now = utc_now()
     agreed = await visit.portal.store.grants(visit.signed_in.worker_id, employer_id)
-    return any(
-        one.is_live(now)
-        and "promise" in one.grant.categories
-        and not one.grant.purposes.isdisjoint(PURPOSES)
-        for one in agreed
-    )
+    return any(one.is_live(now) and "promise" in one.grant.categories for one in agreed)

@@ -30,7 +30,7 @@ class Saying:
     words: str | None
 
 
-# By promise: the newest question, and the newest of what is said to be wrong.
+# By promise: the newest of each reason.
 Sayings: TypeAlias = Mapping[str, Sequence[Saying]]
 
 
@@ -57,9 +57,9 @@ def is_offered(
 
 async def sayings_of(store: ReadStore, keyring: Keyring, worker_id: UUID) -> Sayings:
     """What one person said of promises, opened."""
-    newest: dict[tuple[str, bool], Decoded] = {}
+    newest: dict[tuple[str, str], Decoded] = {}
     for event in await store.events_of([worker_id], ["PromiseDisputed"]):
-        key = event.fields["promise_id"], event.fields["reason"] == QUESTION
+        key = event.fields["promise_id"], event.fields["reason"]
         newest.setdefault(key, event)
     opened = await opened_fields(keyring, newest.values())
     found: dict[str, list[Saying]] = defaultdict(list)

@@ -82,7 +82,7 @@ async def promise_to(store: PromisesStore, worker_id: UUID, promise_id: str) -> 
     if written is None or written.position is None or written.key != worker_id.bytes:
         raise not_found("promise")
     nothing_yet = dict.fromkeys(("due_at", "outcome_at", "lapsed_at"))
-    return {**decode(written.value).fields, **nothing_yet, "state": "made"}
+    return {**decode(written.value).fields, **nothing_yet, "dispute_ids": (), "state": "made"}
 
 
 async def wait_until_followed(

@@ -17,7 +17,7 @@ from services.promises.requests import DisputeOrder
 router = APIRouter(prefix="/v1", tags=["promises"])
 
 
-@router.post("/promises/{promise_id}/dispute", status_code=202)
+@router.post("/promises/{promise_id:path}/dispute", status_code=202)
 async def dispute(
     promise_id: str, order: DisputeOrder, who: Caller, service: Service
 ) -> dict[str, Any]:

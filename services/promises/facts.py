@@ -28,7 +28,10 @@ _OWN = frozenset({"CriterionMet", "CriterionUnmet", "PromiseDue", "PromiseKept",
 # What takes another event back, and the field that names it.
 _TAKES_BACK = {"RecordVoided": "voided_event_id", "RecordCorrected": "corrected_event_id"}
 # What the person says of a promise. It changes nothing about how it stands: both sides show it.
+# Nor does it replace another event: a person's key may not say `supersedes`.
 _SAID = frozenset({"PromiseDisputed"})
+# Counts up with every type that is added to READ: then the log is read again.
+TYPES_VERSION = 2
 READ = _AGREEMENT | _EVIDENCE | _OWN | _SAID | _TAKES_BACK.keys()
 
 

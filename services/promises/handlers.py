@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from services.common.emit import Actor, Event, about_organization, about_worker
@@ -98,6 +98,10 @@ def answer_event(worker_id: UUID, promise_id: str, answer: str, now: datetime) -
     )
 
 
+# Of one promise: as many as are shown of it.
+MOST_DISPUTES: Final = 20
+
+
 def check_dispute(reason: str, promise: Mapping[str, Any]) -> None:
     """Whether a person may say this of a promise as it stands.
 
@@ -107,6 +111,9 @@ def check_dispute(reason: str, promise: Mapping[str, Any]) -> None:
     state = promise["state"]
     if state in _OVER:
         raise Problem(409, state, f"{_OVER[state]} Nothing more can be said of it here.")
+    if len(promise["dispute_ids"]) >= MOST_DISPUTES:
+        fix = "Talk to the employer, or to who helps you."
+        raise Problem(409, "said-enough", f"You have said {MOST_DISPUTES} things of it. {fix}")
     was_due = any(promise[name] for name in ("due_at", "outcome_at", "lapsed_at"))
     if reason == "NOT_KEPT" and not was_due:
         raise _not_now("not-due", "it is not due yet", "Ask about it: send QUESTION.")

@@ -156,7 +156,15 @@ class DisputeOrder(_Order):
 
     reason: Literal["NOT_KEPT", "QUESTION"]
     statement: (
-        Annotated[str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True)]
+        Annotated[
+            str,
+            StringConstraints(
+                min_length=1,
+                max_length=1000,
+                strip_whitespace=True,
+                pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f]*$",  # pages and logs trip over these
+            ),
+        ]
         | None
     ) = None
     dispute_id: UUID | None = None  # the same again is the same; without one, one of each reason

@@ -11,6 +11,11 @@ CREATE TABLE IF NOT EXISTS promises.position (
     PRIMARY KEY (topic, partition)
 );
 
+-- How far releases have read that know all event types of `types_version`. An older release moves
+-- next_offset alone; what it read is read again by who knows more.
+ALTER TABLE promises.position ADD COLUMN IF NOT EXISTS types_version integer NOT NULL DEFAULT 0;
+ALTER TABLE promises.position ADD COLUMN IF NOT EXISTS types_offset bigint NOT NULL DEFAULT 0;
+
 -- What promises are decided by: unsealed fields of the events that can matter to one.
 CREATE TABLE IF NOT EXISTS promises.fact (
     worker_id uuid NOT NULL,
@@ -48,22 +53,9 @@ CREATE TABLE IF NOT EXISTS promises.promise (
     said jsonb NOT NULL,
     PRIMARY KEY (worker_id, promise_id)
 );
--- Withdrawals were not read before this column was there: then the log is read again.
-DO $$ BEGIN
-    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'promises.promise'::regclass
-            AND attname = 'withdrawn_at') THEN
-        ALTER TABLE promises.promise ADD COLUMN withdrawn_at timestamptz;
-        UPDATE promises.position SET next_offset = 0;
-    END IF;
-END $$;
--- Nor were disputes before this index was there.
-DO $$ BEGIN
-    IF to_regclass('promises.fact_dispute') IS NULL THEN
-        CREATE INDEX fact_dispute ON promises.fact (worker_id, (fields->>'promise_id'))
-            WHERE name = 'PromiseDisputed';
-        UPDATE promises.position SET next_offset = 0;
-    END IF;
-END $$;
+ALTER TABLE promises.promise ADD COLUMN IF NOT EXISTS withdrawn_at timestamptz;
+CREATE INDEX IF NOT EXISTS fact_dispute ON promises.fact (worker_id, (fields->>'promise_id'))
+    WHERE name = 'PromiseDisputed';
 CREATE INDEX IF NOT EXISTS promise_employer ON promises.promise (employer_id, made_at);
 CREATE INDEX IF NOT EXISTS promise_wakes ON promises.promise (partition, wake_at)
     WHERE wake_at IS NOT NULL;

@@ -12,23 +12,40 @@ from uuid import UUID
 
 from services.common.agent import TOPIC
 from services.common.emit import Event
+from services.common.errors import RetryableError
 from services.common.postgres import Connection, Pool
 from services.promises.announcing import Said
-from services.promises.facts import Fact
+from services.promises.facts import TYPES_VERSION, Fact
 from services.promises.taking_in import Changed, Followed, Told
 
+
+class OlderRelease(RetryableError):
+    """What was read was read without types that this release knows. Begin again."""
+
+
 _MAKE_POSITIONS = """
-INSERT INTO promises.position (topic, partition, next_offset)
-SELECT $1, p, 0 FROM unnest($2::int[]) p ON CONFLICT DO NOTHING
+INSERT INTO promises.position (topic, partition, next_offset, types_version)
+SELECT $1, p, 0, $3 FROM unnest($2::int[]) p ON CONFLICT DO NOTHING
+"""
+# Back to where a release stood that knew these types, if one did. Of a later release it is no
+# matter: that one comes back to its own.
+_BACK = """
+UPDATE promises.position SET types_version = $2,
+    types_offset = CASE WHEN types_version = $2 THEN types_offset ELSE 0 END,
+    next_offset = CASE WHEN types_version = $2 THEN types_offset ELSE 0 END
+WHERE topic = $1 AND (types_version < $2 OR types_version = $2 AND types_offset <> next_offset)
 """
 _POSITIONS = "SELECT partition, next_offset FROM promises.position WHERE topic = $1"
 # Held to the end of the transaction: whoever moves or reads these does so one after the other.
 _LOCK_POSITIONS = """
-SELECT partition, next_offset FROM promises.position
+SELECT partition, next_offset,
+       types_version < $3 OR types_version = $3 AND types_offset <> next_offset AS of_older
+FROM promises.position
 WHERE topic = $1 AND partition = ANY ($2) ORDER BY partition FOR UPDATE
 """
 _ADVANCE = """
-UPDATE promises.position p SET next_offset = n.next_offset
+UPDATE promises.position p SET next_offset = n.next_offset,
+    types_offset = CASE WHEN p.types_version = $4 THEN n.next_offset ELSE p.types_offset END
 FROM unnest($2::int[], $3::bigint[]) AS n(partition, next_offset)
 WHERE p.topic = $1 AND p.partition = n.partition
 """
@@ -101,8 +118,12 @@ class StreamStore:
             yield StreamTransaction(connection)
 
     async def make_positions(self, partitions: Collection[int]) -> Mapping[int, int]:
-        """The positions; one that is not known begins at the beginning of the log."""
-        await self._pool.execute(_MAKE_POSITIONS, TOPIC, sorted(partitions))
+        """The positions; one that is not known begins at the beginning of the log.
+
+        So does one up to which only a release has read that knows fewer types.
+        """
+        await self._pool.execute(_MAKE_POSITIONS, TOPIC, sorted(partitions), TYPES_VERSION)
+        await self._pool.execute(_BACK, TOPIC, TYPES_VERSION)
         return await self.positions()
 
     async def positions(self) -> Mapping[int, int]:
@@ -130,12 +151,16 @@ class StreamTransaction:
         self._connection = connection
 
     async def lock_positions(self, partitions: Iterable[int]) -> Mapping[int, int]:
-        rows = await self._connection.fetch(_LOCK_POSITIONS, TOPIC, sorted(set(partitions)))
+        """Raises OlderRelease when one that knows less has gone on in between."""
+        wanted = sorted(set(partitions))
+        rows = await self._connection.fetch(_LOCK_POSITIONS, TOPIC, wanted, TYPES_VERSION)
+        if older := [row["partition"] for row in rows if row["of_older"]]:
+            raise OlderRelease(f"an older release has read partitions {older}; they are read again")
         return {row["partition"]: row["next_offset"] for row in rows}
 
     async def advance(self, positions: Mapping[int, int]) -> None:
         columns = list(positions), list(positions.values())
-        await self._connection.execute(_ADVANCE, TOPIC, *columns)
+        await self._connection.execute(_ADVANCE, TOPIC, *columns, TYPES_VERSION)
 
     async def add_facts(self, told: Sequence[Told]) -> Sequence[Told]:
         """Keep facts, and answer those that were not known: a repeat changes nothing."""

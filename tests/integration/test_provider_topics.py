@@ -173,6 +173,7 @@ async def worker(
         "PROVIDER_TOPICS_INSTANCE_ID": "one",
         "PROVIDER_TOPICS_DISCOVERY": "PT0.5S",
         "PROVIDER_TOPICS_LONGEST_WAIT": "PT1S",
+        "PROVIDER_TOPICS_TELL_LAG_EVERY": "PT1S",
         "PROVIDER_TOPICS_BATCH_RECORDS": str(BATCH),
         "PROVIDER_TOPICS_RECORD_BYTES": "20000",
         # A killed one's reservations are soon free.
@@ -466,34 +467,44 @@ async def test_what_the_topic_let_go_of_unread_is_told_to_the_provider_once(
     await all_read(access)
     await asyncio.to_thread(worker.stop)
     mine.put(*(enrolled(user, n) for n in range(2, 10)))
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
-    gone = admin.delete_records([TopicPartition(mine.credentials.topic, 0, 6)])
-    for answer in gone.values():
-        await asyncio.to_thread(answer.result, 15)
+    await removed(settings, mine, before=6)
     [before] = await asyncio.to_thread(access.standings)
     assert (before.waiting, before.lost) == (3, 5)
     worker.start()
     events = await told(settings, 4)
     assert {event.fields["enrolment_id"] for event in events} == {"e-1", "e-7", "e-8", "e-9"}
     await all_read(access)
-    # Again from where it was told: a gap that is known is not told anew.
+    # And of one that sends nothing more, from where it was told.
     await asyncio.to_thread(worker.stop)
+    mine.put(enrolled(user, 10), enrolled(user, 11))
+    await removed(settings, mine, before=11)
     worker.start()
-    mine.put(enrolled(user, "last"))
-    await told(settings, 5)
-    await all_read(access)
-    [message] = await records_of(settings, mine.credentials.rejects)
-    headers = dict(message.headers)
-    [error] = json.loads(headers["throughline-reject-errors"])
-    assert (message.key, message.value, headers["throughline-reject-status"]) == (
-        None,
-        b"",
-        b"lost",
-    )
-    assert headers["throughline-reject-offset"] == b"1"
-    assert error["problem"].startswith("5 records")
-    [after] = await asyncio.to_thread(access.standings)
-    assert (after.waiting, after.lost) == (0, 0)
+
+    async def twice() -> list[ConsumerRecord]:
+        found = await records_of(settings, mine.credentials.rejects)
+        return found if len(found) > 1 else []
+
+    for message, start, count in zip(await until(twice), (1, 9), (5, 2), strict=True):
+        headers = dict(message.headers)
+        [error] = json.loads(headers["throughline-reject-errors"])
+        assert (message.key, message.value) == (None, b"")
+        assert headers["throughline-reject-status"] == b"lost"
+        assert int(headers["throughline-reject-offset"]) == start
+        assert error["problem"].startswith(f"{count} records")
+
+    async def all_told() -> bool:
+        [after] = await asyncio.to_thread(access.standings)
+        return (after.waiting, after.lost) == (0, 0)
+
+    await until(all_told)
+
+
+async def removed(settings: Settings, provider: Provider, *, before: int) -> None:
+    """As Kafka does when a topic is full or old."""
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
+    asked = admin.delete_records([TopicPartition(provider.credentials.topic, 0, before)])
+    for answer in asked.values():
+        await asyncio.to_thread(answer.result, 60)
 
 
 async def test_killed_again_and_again_it_loses_nothing_and_doubles_nothing(

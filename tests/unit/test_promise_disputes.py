@@ -42,7 +42,8 @@ CASES: list[tuple[str, dict[str, Any], str | None, str | None]] = [
 def refusal(reason: str, state: str, known: dict[str, Any]) -> Problem | None:
     ends = {name: known.get(name) for name in ("due_at", "lapsed_at")}
     try:
-        check_dispute(reason, {**ends, "outcome_at": known.get("kept_at"), "state": state})
+        said = {"dispute_ids": (), "state": state}
+        check_dispute(reason, {**ends, **said, "outcome_at": known.get("kept_at")})
     except Problem as problem:
         return problem
     return None

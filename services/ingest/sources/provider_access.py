@@ -169,7 +169,7 @@ class ProviderAccess:
             sent=sum(own.values()),
             waiting=sum(end - max(read.get(tp, 0), starts[tp]) for tp, end in own.items()),
             rejects=sum(end - starts[tp] for tp, end in ends.items() if tp[0] == back),
-            lost=sum(max(starts[tp] - read.get(tp, 0), 0) for tp in own),
+            lost=sum(max(starts[tp] - read[tp], 0) for tp in own if tp in read),
         )
 
     def _is_in(self, topic: str) -> bool:

@@ -68,7 +68,8 @@ class Lost:
         count = self.end - self.start
         problem = f"{count:,} records were removed before they were read: the topic was full or old"
         error = FieldError("", problem, f"Send again what began at offset {self.start}.")
-        reject_id = derived_id("provider loss", self.topic, self.partition, self.start)
+        place = self.topic, self.partition, self.start, self.end
+        reject_id = derived_id("provider loss", *place)
         return [
             ("throughline-reject-id", str(reject_id).encode()),
             ("throughline-reject-status", b"lost"),

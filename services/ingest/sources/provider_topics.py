@@ -87,6 +87,7 @@ class ProviderTopics:
                     *(self._take(consumer, producer, tp, found) for tp, found in batches.items())
                 )
                 if time.monotonic() >= tell_at:
+                    await self._look_for_lost(consumer, producer)
                     await self._tell_lag(consumer)
                     tell_at = time.monotonic() + self._own.tell_lag_every.total_seconds()
 
@@ -119,9 +120,10 @@ class ProviderTopics:
         owner = self._own.owner_of(where.topic)
         try:
             self._limit.take(owner, len(records), time.monotonic())
-            await self._tell_lost(consumer, producer, where, records[0].offset)
             rejects = await self._written(owner, records)
             await self._return(producer, owner, rejects)
+            if self._next.get(where) != records[0].offset:
+                await self._tell_lost(consumer, producer, where, records[0].offset)
         except Problem as too_fast:
             self._put_off(consumer, where, records[0], float(too_fast.headers["Retry-After"]))
             return
@@ -140,16 +142,19 @@ class ProviderTopics:
         consumer: AIOKafkaConsumer,
         producer: AIOKafkaProducer,
         where: TopicPartition,
-        first: int,
-    ) -> None:
-        """Tell a provider what its topic let go of before `first`, unread. Raises KafkaError."""
-        if self._next.get(where) == first:
-            return
-        start = await consumer.committed(where) or 0
+        first: int | None = None,
+    ) -> int | None:
+        """Tell a provider what its topic let go of unread, before `first` where there is one.
+
+        Returns where it goes on then. Nothing is told where Kafka no longer knows how far we had
+        read: after a long time away it forgets. Raises KafkaError.
+        """
+        start = await consumer.committed(where)
         # A transaction leaves a gap as well, behind which the topic still begins.
-        begins = (await consumer.beginning_offsets([where]))[where]
-        if (end := min(begins, first)) <= start:
-            return
+        end: int = (await consumer.beginning_offsets([where]))[where]
+        end = end if first is None else min(end, first)
+        if start is None or end <= start:
+            return None
         owner, lost = (
             self._own.owner_of(where.topic),
             Lost(where.topic, where.partition, start, end),
@@ -157,6 +162,16 @@ class ProviderTopics:
         log.error("records were removed unread", provider=owner, records=end - start)
         topic = self._own.topic_rejects(owner)
         await producer.send_and_wait(topic, b"", headers=lost.headers())
+        return end
+
+    async def _look_for_lost(self, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer) -> None:
+        """Of providers that send nothing more, whose next record would tell. Raises KafkaError."""
+        for where in consumer.assignment() - self._paused.keys():
+            if self._next.get(where) == await consumer.position(where):
+                continue
+            goes_on = await self._tell_lost(consumer, producer, where)
+            if goes_on is not None:
+                await consumer.commit({where: goes_on})
 
     async def _written(self, owner: str, records: Sequence[ConsumerRecord]) -> list[Reject]:
         """Write what the records say; those that are not taken, in order. Raises as `Writer`."""
