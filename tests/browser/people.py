@@ -319,6 +319,16 @@ def seen(worker_id: UUID, grant_id: UUID, kind: str, category: str, at: datetime
     )
 
 
+def seen_on_two_days(worker_id: UUID, grant_id: UUID) -> list[Event]:
+    """One thing lately, and three on a day before."""
+    return [
+        seen(worker_id, grant_id, "TrainingCompleted", "training", ago(40)),
+        seen(worker_id, grant_id, "TrainingCompleted", "training", ago(59)),
+        seen(worker_id, grant_id, "TrainingEnrolled", "training", ago(59)),
+        seen(worker_id, grant_id, "SkillAttested", "skill", ago(59)),
+    ]
+
+
 def student(course_id: str, result: str, number: int) -> list[Event]:
     """One person of a public cohort: PASSED, DISTINCTION, FAILED or LEFT."""
     worker_id, key = uuid4(), f"{course_id}-{result}-{number}"
