@@ -34,6 +34,8 @@ from services.common.setup import make_tables
 
 # Tests that are not about agreements need none. The hub's processes inherit this.
 os.environ.setdefault("INGEST_REQUIRE_AGREEMENT", "false")
+# On a busy machine the read model comes late. The hub's processes inherit this.
+os.environ.setdefault("PORTAL_AFTER_PATIENCE", "PT60S")
 # Kafka starts often and never runs long here: Java's quick compiler alone costs less.
 os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
 # For a broker that no test kills: the pause of a busy machine is not its end.
@@ -264,7 +266,8 @@ async def hub(settings: Settings, pool: Pool, request: pytest.FixtureRequest) ->
         [import_module(f"services.{name}.__main__").service() for name in names], settings
     )
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(LifespanManager(app, startup_timeout=30))
+        manager = LifespanManager(app, startup_timeout=120, shutdown_timeout=120)
+        await stack.enter_async_context(manager)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         http = httpx.AsyncClient(transport=transport, base_url="http://hub.test")
         yield Hub(await stack.enter_async_context(http), pool)
