@@ -50,6 +50,7 @@ class Log:
         self._producer = producer
         self._keyring = keyring
         self.ends: dict[tuple[str, int], Position] = {}
+        self.names: set[str] = set()  # of everyone who was registered here
 
     async def add(self, *events: Event) -> Position:
         """Write in order; answer the last position."""
@@ -78,6 +79,7 @@ class Log:
 
     async def register(self, name: str, worker_id: UUID | None = None, *, at: datetime) -> UUID:
         """A person with a sealed name."""
+        self.names.add(name)
         worker_id, event_id = worker_id or uuid4(), uuid4()
         sealed = await self.sealed(event_id, worker_id, "identity", "display_name", name)
         own = {"display_name": sealed, "contact_email": None, "language": "en"}

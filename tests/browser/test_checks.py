@@ -236,8 +236,10 @@ def untranslated(page: Page, data: re.Pattern[str] = DATA) -> list[str]:
 
 
 def test_every_text_is_marked_for_translation(rosa: Visitor) -> None:
+    names = map(re.escape, rosa.cast.site.log.names)  # the demo lists whomever tests have made
+    data = re.compile("|".join([DATA.pattern, *names]))
     for path in WORKER_PAGES:
-        assert untranslated(open_page(rosa, path, lang="qps")) == [], path
+        assert untranslated(open_page(rosa, path, lang="qps"), data) == [], path
 
 
 def test_nothing_is_cut_off_when_texts_are_longer(rosa: Visitor) -> None:
