@@ -36,7 +36,7 @@ faults: sync ## Run the long fault suites
 	@$(BIN)/python -m pytest -m faults_long --timeout 0 $(ARGS)
 
 fuzz: sync ## Run the long fuzzing
-	@$(BIN)/python -m pytest -m fuzz_long --timeout 0 $(ARGS)
+	@$(BIN)/python -m pytest -m fuzz_long --timeout 0 --hypothesis-profile hub $(ARGS)
 
 format: sync ## Format the code and put right what can be
 	@$(BIN)/ruff check --fix --exit-zero --quiet .

@@ -139,7 +139,7 @@ class ConnectorContract(ABC):
                 return await self.connect(made.url, http).deliver(update or self.update), made
 
     @staticmethod
-    def session(*, timeout_s: float = 5.0, allow_private: bool = True) -> ClientSession:
+    def session(*, timeout_s: float = 60.0, allow_private: bool = True) -> ClientSession:
         return open_session(timeout=timedelta(seconds=timeout_s), allow_private=allow_private)
 
     async def failure(self, status: int, headers: dict[str, str] | None = None) -> Exception:

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import tarfile
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,20 +22,37 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "throug
 
 def home() -> Path:
     """The unpacked registry, fetched once and kept. Without it the test is skipped, or fails: see needs."""
-    group, artifact, version = APICURIO
+    _, artifact, version = APICURIO
     folder = CACHE / f"{artifact}-{version}"
     if not (folder / "quarkus-run.jar").exists():
-        from jgo.maven import MavenContext
-
-        found = MavenContext().project(group, artifact).at_version(version)
-        try:
-            archive = found.artifact(classifier="all", packaging="tar.gz").resolve()
-        except Exception as error:  # noqa: BLE001 - whatever the network leads to
-            absent(f"Apicurio cannot be had: {error}")
-        folder.mkdir(parents=True, exist_ok=True)
-        with tarfile.open(archive) as packed:
-            packed.extractall(folder, filter="data")
+        _unpack(_archive(), folder)
     return folder
+
+
+def _archive(tries: int = 3) -> Path:
+    """The packed registry, in Maven's own cache; a network may fail once."""
+    from jgo.maven import MavenContext
+
+    group, artifact, version = APICURIO
+    found = MavenContext().project(group, artifact).at_version(version)
+    try:
+        return Path(found.artifact(classifier="all", packaging="tar.gz").resolve())
+    except Exception as error:  # noqa: BLE001 - whatever the network leads to
+        if tries == 1:
+            absent(f"Apicurio cannot be had: {error}")
+    time.sleep(5)
+    return _archive(tries - 1)
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Whole or not at all: tests in other processes may look for it meanwhile."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE) as beside:
+        unpacked = Path(beside, "whole")
+        with tarfile.open(archive) as packed:
+            packed.extractall(unpacked, filter="data")
+        with contextlib.suppress(OSError):  # somebody was quicker
+            unpacked.rename(folder)
 
 
 @contextlib.contextmanager

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,14 +14,21 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from services.launcher.process import is_free
+
 T = TypeVar("T")
+# Below those that the system gives out by itself: nobody is given ours before its server listens.
+_FIRST_PORT, _PORTS, _MOST_WORKERS = 20_000, 1_000, 12
+_port_numbers = itertools.count(os.getpid())  # so that another run begins elsewhere
+_KILLED_WITHIN_S = 60  # the kernel ends it at once; a busy machine says so late
 
 
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """A port that nothing listens on, of those that belong to this worker of pytest."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = _FIRST_PORT + worker % _MOST_WORKERS * _PORTS
+    numbers = itertools.islice(_port_numbers, _PORTS)
+    return next(port for n in numbers if is_free(port := first + n % _PORTS))
 
 
 async def until(
@@ -68,24 +76,23 @@ class HubProcess:
 
     def kill(self) -> None:
         """SIGKILL, to the process and whatever it started."""
-        self._end(signal.SIGKILL)
+        self._end(signal.SIGKILL, within_s=_KILLED_WITHIN_S)
         self.kills += 1
 
     def stop(self) -> None:
         """SIGTERM, and SIGKILL when that takes over 10 s."""
-        self._end(signal.SIGTERM)
+        self._end(signal.SIGTERM, within_s=10)
 
-    def _end(self, how: signal.Signals) -> None:
+    def _end(self, how: signal.Signals, within_s: float) -> None:
         if self._process is None:
             return
         try:
-            os.killpg(self._process.pid, how)
-            self._process.wait(10)
-        except ProcessLookupError:
-            self._process.wait(10)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, how)
+            self._process.wait(within_s)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(10)
+            self._process.wait(_KILLED_WITHIN_S)
 
     def log_tail(self, lines: int = 40) -> str:
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])

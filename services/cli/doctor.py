@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _LEAST_DISK_BYTES = 2_000_000_000
 _LEAST_PYTHON = (3, 11)
 _LAG_IS_MUCH = 100_000
-_ASK_S = 5
+_ASK_S = 15
 _MOVE_IS_LONG_S = 600
 _MOVES = """
 SELECT count(*) AS open, coalesce(extract(epoch FROM now() - min(asked_at)), 0)::float8 AS oldest_s

@@ -9,7 +9,7 @@ import socket
 import struct
 import subprocess
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from services.launcher.errors import DiedAtStart
@@ -86,10 +86,15 @@ class LocalKafka(LocalServer):
         *,
         log: Path | None = None,
         providers: bool = False,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
-        """providers: open a second port with users (SASL/SCRAM-SHA-512) and access rules."""
+        """providers: open a second port with users (SASL/SCRAM-SHA-512) and access rules.
+
+        settings: properties of the broker that differ from ours, as in `server.properties`.
+        """
         super().__init__(data_dir, port, log=log)
         self._providers = providers
+        self._settings = dict(settings or {})
         self._jars: Sequence[Path] = ()
 
     @property
@@ -116,6 +121,7 @@ class LocalKafka(LocalServer):
             providers_port=self._ports.get("providers"),
             log_dir=log_dir,
         )
+        properties += "".join(f"{name}={value}\n" for name, value in self._settings.items())
         (self.data_dir / "server.properties").write_text(properties)
         (self.data_dir / "logging.properties").write_text(_LOGGING)
         if not (log_dir / "bootstrap.checkpoint").exists():

@@ -19,6 +19,7 @@ T = TypeVar("T")
 Place = tuple[str, int]  # topic without prefix, partition
 _PATIENCE_S: Final = 2.0
 _OLDEST_WITHIN_S: Final = 1.0
+_REQUEST_MS: Final = 2_000
 _WINDOW: Final = timedelta(minutes=1)
 _FETCH_BYTES: Final = 16_384
 
@@ -68,7 +69,7 @@ class LogEnds:
                 enable_auto_commit=False,
                 max_partition_fetch_bytes=_FETCH_BYTES,
                 fetch_max_wait_ms=100,
-                request_timeout_ms=2_000,
+                request_timeout_ms=_REQUEST_MS,
             )
             try:
                 await consumer.start()

@@ -50,6 +50,7 @@ class Log:
         self._producer = producer
         self._keyring = keyring
         self.ends: dict[tuple[str, int], Position] = {}
+        self.names: set[str] = set()  # of everyone who was registered here
 
     async def add(self, *events: Event) -> Position:
         """Write in order; answer the last position."""
@@ -86,6 +87,7 @@ class Log:
 
     async def register(self, name: str, worker_id: UUID | None = None, *, at: datetime) -> UUID:
         """A person with a sealed name."""
+        self.names.add(name)
         worker_id, event_id = worker_id or uuid4(), uuid4()
         sealed = await self.sealed(event_id, worker_id, "identity", "display_name", name)
         own = {"display_name": sealed, "contact_email": None, "language": "en"}
@@ -338,6 +340,16 @@ def seen(worker_id: UUID, grant_id: UUID, kind: str, category: str, at: datetime
         attempt=1,
         decided_at=at,
     )
+
+
+def seen_on_two_days(worker_id: UUID, grant_id: UUID) -> list[Event]:
+    """One thing lately, and three on a day before."""
+    return [
+        seen(worker_id, grant_id, "TrainingCompleted", "training", ago(40)),
+        seen(worker_id, grant_id, "TrainingCompleted", "training", ago(59)),
+        seen(worker_id, grant_id, "TrainingEnrolled", "training", ago(59)),
+        seen(worker_id, grant_id, "SkillAttested", "skill", ago(59)),
+    ]
 
 
 def student(course_id: str, result: str, number: int) -> list[Event]:

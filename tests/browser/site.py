@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 
 import asyncpg
 import uvicorn
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from pydantic import SecretStr
 
 from services.common.access import Role, issue_key
 from services.common.http import build_app
-from services.common.kafka import open_producer
+from services.common.kafka import Position, open_producer
 from services.common.positions import wait_until_read
 from services.common.postgres import Pool, open_pool
 from services.common.settings import Settings
@@ -34,7 +35,7 @@ from services.promises.__main__ import service as promises
 from services.registry.__main__ import service as registry
 from tests.browser.people import Log
 from tests.conftest import _with_database
-from tests.processes import free_port
+from tests.sockets import bound, port_of
 
 T = TypeVar("T")
 PICTURES = bool(os.environ.get("SCREENSHOTS"))
@@ -44,8 +45,8 @@ class Site:
     """Runs in a thread with a loop of its own, so that the browser's tests need none."""
 
     def __init__(self, kafka: str, postgres: str, folder: Path, *, demo: bool = True) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self._socket = bound()
+        self.url = f"http://127.0.0.1:{port_of(self._socket)}"
         self._postgres = postgres
         self._database = f"t_{secrets.token_hex(6)}"
         self.settings = Settings(
@@ -64,13 +65,13 @@ class Site:
         self.pool: Pool
         self.log: Log
 
-    def do(self, work: Coroutine[Any, Any, T], within_s: float = 60) -> T:
+    def do(self, work: Coroutine[Any, Any, T], within_s: float = 120) -> T:
         """Run something on the site's loop and answer its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(within_s)
 
     def start(self) -> None:
         self._thread.start()
-        self.do(self._start())
+        self.do(self._start(), within_s=280)
 
     def stop(self) -> None:
         self.do(self._stop())
@@ -93,9 +94,8 @@ class Site:
         app = build_app(
             [ingest(), consent(), portal(), feeds(), promises(), registry()], self.settings
         )
-        config = uvicorn.Config(app, host="127.0.0.1", port=self.port, log_level="warning")
-        self._server = uvicorn.Server(config)
-        self._serving = asyncio.create_task(self._server.serve())
+        self._server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
         await self._answers()
 
     async def _answers(self) -> None:
@@ -114,7 +114,18 @@ class Site:
     async def read(self) -> None:
         """Wait until the read model holds everything that the log was given here."""
         for position in self.log.ends.values():
-            await wait_until_read(self.pool, position, within_s=30)
+            await wait_until_read(self.pool, position, within_s=100)
+
+    async def read_to_the_end(self, topic: str) -> None:
+        """Wait until the read model holds what anybody wrote to a topic until now."""
+        full = self.settings.topic(topic)
+        places = [TopicPartition(full, number) for number in range(self.settings.partitions)]
+        async with AIOKafkaConsumer(bootstrap_servers=self.settings.kafka_bootstrap) as consumer:
+            ends = await consumer.end_offsets(places)
+        for place, end in ends.items():
+            if end:
+                last = Position(topic, place.partition, end - 1)
+                await wait_until_read(self.pool, last, within_s=100)
 
     async def key(self, role: Role, subject: str) -> str:
         return await issue_key(self.pool, role, subject)

@@ -138,7 +138,7 @@ def test_yes_with_no_tick_is_told_on_top_and_beside_the_boxes(
 
     wrong = "Tick what they may see, or press No."
     expect(page).to_have_title(re.compile("^Error: Share your record"))
-    assert page.evaluate("document.activeElement.className") == "error"
+    expect(page.locator(".error")).to_be_focused()
     link = page.get_by_role("alert").get_by_role("link", name=wrong)
     assert link.get_attribute("href") == "#" + str(
         page.locator("input[type=checkbox]").first.get_attribute("id")
@@ -149,6 +149,7 @@ def test_yes_with_no_tick_is_told_on_top_and_beside_the_boxes(
     assert found.violations_count == 0, found.generate_report()
     assert given(visit.cast, worker_id) == []
     link.click()
+    expect(page.locator("input[type=checkbox]").first).to_be_focused()
     page.keyboard.press("Space")
     follow(page.get_by_role("button", name="Yes, share"))
     assert "You share 1 thing with Acme Foods" in page.get_by_role("status").inner_text()

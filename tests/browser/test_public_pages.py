@@ -102,6 +102,8 @@ def operator(visit: Visitor, filled: Cast) -> Visitor:
     visit.open("/demo")
     follow(visit.page.locator("button[name=role]"))
     visit.page.wait_for_url("**/flow")
+    visit.open("/flow?paused=1")
+    visit.complaints.clear()  # of a question for numbers that was cut off
     return visit
 
 
@@ -290,8 +292,10 @@ def test_the_numbers_refresh_by_themselves_and_keep_the_focus(operator: Visitor)
     assert page.evaluate("document.activeElement.id") == "readers-table"
     assert page.locator("#numbers #numbers").count() == 0
     assert page.locator("h1").count() == 1
+    assert operator.complaints == []  # to leave may cut off a question, which is told
     follow(page.get_by_role("link", name="Pause", exact=True))
     assert page.locator("[hx-trigger]").count() == 0
+    operator.complaints.clear()
     follow(page.locator("text=Go on by itself"))
     assert page.locator("[hx-trigger]").count() == 1
     assert operator.complaints == []
@@ -320,9 +324,9 @@ def test_the_rebuild_refreshes_by_itself_and_keeps_the_focus(operator: Visitor) 
 
     assert page.evaluate("document.activeElement.id") == "press-compare"
     assert page.get_by_role("progressbar", name="How far the new tables are").count() == 1
+    assert operator.complaints == []  # to leave may cut off a question, which is told
     follow(page.locator("text=Hold still"))
     assert page.locator("[hx-trigger]").count() == 0
-    assert operator.complaints == []
 
 
 def test_a_rebuild_is_ordered_without_scripts(browser: Browser, filled: Cast) -> None:

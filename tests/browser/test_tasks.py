@@ -34,6 +34,23 @@ def sharer(cast: Cast) -> UUID:
     return cast.site.do(made())
 
 
+@pytest.fixture
+def seen(cast: Cast) -> UUID:
+    """A person of whom Acme was told. Nobody else looks: the person never worked there, so Acme's
+    team page, which tells whom it showed, shows others.
+    """
+
+    async def made() -> UUID:
+        log, grant_id = cast.site.log, uuid4()
+        worker_id = await log.register("Vera", at=people.ago(200))
+        await log.add(people.grant(worker_id, grant_id, at=people.ago(60)))
+        await log.add(*people.seen_on_two_days(worker_id, grant_id))
+        await cast.site.read()
+        return worker_id
+
+    return cast.site.do(made())
+
+
 def test_my_story_tells_what_who_when_and_whether_it_is_checked(rosa: Visitor) -> None:
     page = rosa.page
     facts = [re.sub(r"\s+", " ", text) for text in page.locator(".fact").all_inner_texts()]
@@ -70,8 +87,11 @@ def test_what_waits_stands_on_top(rosa: Visitor) -> None:
     assert asks.startswith("Harbor Logistics asks to see your record.")
 
 
-def test_who_sees_it_tells_what_why_until_when_and_what_was_sent(rosa: Visitor) -> None:
-    page = rosa.open("/me/sharing")
+def test_who_sees_it_tells_what_why_until_when_and_what_was_sent(
+    visit: Visitor, seen: UUID
+) -> None:
+    visit.sign_in(seen)
+    page = visit.open("/me/sharing")
     card = page.get_by_role("region", name="Acme Foods")
 
     text = card.inner_text()
@@ -181,7 +201,7 @@ def test_a_wrong_code_is_told_on_top_and_beside_the_field(visit: Visitor) -> Non
     follow(page.locator("main button"))
 
     expect(page).to_have_title(re.compile("^Error: Sign in"))
-    assert page.evaluate("document.activeElement.className") == "error"
+    expect(page.locator(".error")).to_be_focused()
     assert page.get_by_role("alert").get_by_role("link").get_attribute("href") == "#code"
     assert page.input_value("#code") == "tl_wrong_code"
     described = page.get_attribute("#code", "aria-describedby") or ""
@@ -216,7 +236,7 @@ def test_the_demo_signs_in_with_one_click(visit: Visitor) -> None:
     page = visit.open("/demo")
     people_shown = page.locator(".people button")
     assert people_shown.first.inner_text() == "Rosa Marín", "she is asked to share"
-    people_shown.first.click()
+    follow(people_shown.first)
 
     assert page.url.endswith("/me")
     expect(page.get_by_role("heading", name="My story")).to_be_visible()

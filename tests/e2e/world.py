@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -27,6 +30,19 @@ class World:
         self.provider: dict[str, str] = {}
         self.employer: dict[str, str] = {}
         self.connection_id = ""
+        self.withdrawing = asyncio.Lock()
+
+    @asynccontextmanager
+    async def between_withdrawals(self) -> AsyncIterator[None]:
+        """Delivery is killed only in here.
+
+        A withdrawal waits for a request that is on its way to the receiver, and a kill ends the
+        wait. Both are read by this process: what was on its way is read first, or it seems to have
+        come after the withdrawal had returned.
+        """
+        async with self.withdrawing:
+            yield
+            await asyncio.sleep(0.2)
 
     async def post(self, path: str, key: dict[str, str], body: Any) -> dict[str, Any]:
         answer = await self.http.post(path, json=body, headers=key)
@@ -77,3 +93,12 @@ async def share(world: World, worker_id: UUID) -> None:
     }
     answer = await world.post("/v1/grants", world.tokens[worker_id], order)
     world.grants[worker_id] = answer["grant_id"]
+
+
+async def withdraw(world: World, worker_id: UUID) -> float:
+    """Stop sharing; when that had returned, as time.monotonic has it."""
+    path = f"/v1/grants/{world.grants[worker_id]}"
+    async with world.withdrawing:
+        answer = await world.http.delete(path, headers=world.tokens[worker_id])
+        assert answer.status_code == 200, answer.text
+        return time.monotonic()

@@ -11,7 +11,7 @@ import socket
 import struct
 from contextlib import suppress
 
-from tests.processes import free_port
+from tests.sockets import bound, port_of
 
 _CHUNK = 65_536
 # With this on, closing a socket sends a reset instead of an orderly end.
@@ -22,7 +22,8 @@ class Wire:
     """Listens on loopback and passes bytes to a port there, both ways, while it is whole."""
 
     def __init__(self) -> None:
-        self.port = free_port()
+        self._socket = bound()
+        self.port = port_of(self._socket)
         self.to_port = 0
         self.delay_s = 0.0  # of every chunk
         self._flows = asyncio.Event()
@@ -33,7 +34,7 @@ class Wire:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._serve, sock=self._socket)
 
     async def stop(self) -> None:
         self.cut()
@@ -42,6 +43,7 @@ class Wire:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._server is not None:
             self._server.close()
+        self._socket.close()
 
     def reset(self) -> None:
         """Break every connection; new ones work."""

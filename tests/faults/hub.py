@@ -102,19 +102,24 @@ class FaultyHub:
                     process.start()
             await asyncio.sleep(0.2)
 
-    async def kill(self, name: str, away_s: float) -> None:
-        """SIGKILL, and start again after `away_s`."""
+    def kill(self, name: str) -> None:
+        """SIGKILL; it stays away until it is brought back."""
         self._down.add(name)
         self.kills[name] += 1
-        target = self.processes.get(name) or self.servers[name]
-        target.kill()
-        await asyncio.sleep(away_s)
+        self._target(name).kill()
+
+    async def bring_back(self, name: str, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        target = self._target(name)
         if isinstance(target, LocalServer):
             target.launch()
             await asyncio.to_thread(target.wait_ready)
         else:
             target.start()
         self._down.discard(name)
+
+    def _target(self, name: str) -> HubProcess | LocalServer:
+        return self.processes.get(name) or self.servers[name]
 
     def stop(self) -> None:
         for process in self.processes.values():

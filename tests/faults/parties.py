@@ -14,7 +14,7 @@ from uuid import UUID
 
 import httpx
 
-from tests.e2e.world import World, share
+from tests.e2e.world import World, share, withdraw
 
 WORKERS, RATE, BATCH = 60, 300, 50
 SENDERS = 4  # as many calls at a time: one that waits holds up no other's people
@@ -62,16 +62,16 @@ class Senders:
     def events(self) -> int:
         return sum(map(len, self.acknowledged.values()))
 
-    async def run(self) -> None:
-        """Send all that is due until `end`, however late it gets through."""
-        await asyncio.gather(*(self._one(number) for number in range(SENDERS)))
+    async def run(self, began: float) -> None:
+        """Send all that is due from then until `end`, however late it gets through."""
+        await asyncio.gather(*(self._one(number, began) for number in range(SENDERS)))
 
     def end(self) -> None:
         self._until_at = time.monotonic()
 
-    async def _one(self, number: int) -> None:
+    async def _one(self, number: int, began: float) -> None:
         mine = range(number, WORKERS, SENDERS)
-        due, step = time.monotonic() + number * BATCH / RATE, 0
+        due, step = began + number * BATCH / RATE, 0
         while True:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             if due > self._until_at:
@@ -132,13 +132,7 @@ class People:
         ):
             span = max(0.0, until_at - time.monotonic()) / (left + 1)
             await asyncio.sleep(share_of_span * span)
-            await again(lambda w=worker_id: self._stop(w))  # type: ignore[misc]
-            self.ended[worker_id] = time.monotonic()
-
-    async def _stop(self, worker_id: UUID) -> None:
-        path = f"/v1/grants/{self._world.grants[worker_id]}"
-        answer = await self._world.http.delete(path, headers=self._world.tokens[worker_id])
-        assert answer.status_code == 200, answer.text
+            self.ended[worker_id] = await again(lambda w=worker_id: withdraw(self._world, w))  # type: ignore[misc]
 
 
 class Employer:

@@ -33,7 +33,7 @@ from tests.conftest import Hub
 
 QUICK = DeliverySettings(
     lease=timedelta(seconds=2),
-    request_timeout=timedelta(seconds=2),
+    request_timeout=timedelta(seconds=20),  # a call that is cut comes twice; tests count
     first_retry=timedelta(milliseconds=50),
     longest_retry=timedelta(seconds=1),
     idle_look=timedelta(milliseconds=100),
@@ -107,7 +107,7 @@ async def running(worker: DeliveryWorker | ProjectionsWorker) -> AsyncIterator[a
         yield task
     finally:
         worker.stop()
-        await asyncio.wait_for(task, 20)
+        await asyncio.wait_for(task, 60)
 
 
 def delivering(settings: Settings, own: DeliverySettings = QUICK) -> Any:

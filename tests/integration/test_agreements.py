@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -102,18 +102,24 @@ async def test_what_is_signed_counts_from_the_answer_on_and_what_is_ended_no_mor
 
 
 async def test_before_it_begins_and_after_it_ran_out_nothing_is_taken(
-    hub: Hub, operator: Key, provider: Key
+    hub: Hub, operator: Key, provider: Key, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    soon = utc_now() + timedelta(seconds=1)
-    later = (utc_now() + timedelta(days=9)).isoformat()
-    await sign(hub, operator, valid_until=soon.isoformat())
-    assert await problem_of(hub, provider) is None
-    await asyncio.sleep((soon - utc_now()).total_seconds())
-    assert "ran out" in str(await problem_of(hub, provider))
-    await sign(hub, operator, agreement_id="mou-2", valid_from=later)
-    found = str(await problem_of(hub, provider))
+    now = utc_now().replace(microsecond=0)
+    ends, begins = now + timedelta(hours=1), now + timedelta(days=9)
+    just_before = timedelta(milliseconds=1)
+
+    async def problem_at(at: datetime) -> str | None:
+        monkeypatch.setattr("services.ingest.routes.utc_now", lambda: at)
+        return await problem_of(hub, provider)
+
+    await sign(hub, operator, valid_until=ends.isoformat())
+    assert await problem_at(ends - just_before) is None
+    assert "ran out" in str(await problem_at(ends))
+    await sign(hub, operator, agreement_id="mou-2", valid_from=begins.isoformat())
+    found = str(await problem_at(begins - just_before))
     assert "mou-1 ran out" in found
     assert "mou-2 begins" in found
+    assert await problem_at(begins) is None
 
 
 async def test_old_news_is_covered_by_todays_agreement_and_new_news_not_by_an_old_one(

@@ -14,6 +14,7 @@ from services.common.codec import Decoded, decode
 from services.common.emit import SYSTEM, about_worker, publish
 from services.common.ids import new_id
 from services.common.kafka import Position
+from services.common.positions import wait_until_read
 from services.common.settings import Settings
 from tests.integration.delivery_kit import Parties, attempts, projecting
 from tests.processes import until
@@ -60,6 +61,11 @@ def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
     assert answer.headers["content-type"] == "application/problem+json"
     body: dict[str, Any] = answer.json()
     return body
+
+
+async def told(parties: Parties, made: dict[str, Any]) -> None:
+    """Until the read model has it; `after` alone waits for some seconds only."""
+    await wait_until_read(parties.hub.pool, Position.parse(made["position"]), within_s=60)
 
 
 async def test_a_grant_is_an_event_with_the_words_that_were_shown(
@@ -171,6 +177,7 @@ async def test_an_organisation_sees_its_grants_under_its_own_name_for_the_worker
             [seen] = answer.json()["grants"]
             assert seen["subject"] == parties.subject(ana, "acme")
             assert str(ana) not in answer.text
+            await told(parties, made)
     assert (await http.get("/v1/grants", headers=bravo)).json()["grants"] == []
 
 
@@ -182,7 +189,7 @@ async def test_a_grant_that_came_another_way_can_be_withdrawn(
     _, token = await parties.worker()
     made = await parties.grant(token, "acme")
     async with projecting(settings):
-        await parties.hub.http.get(f"/v1/grants?after={made['position']}", headers=token)
+        await told(parties, made)
         await parties.hub.pool.execute("DELETE FROM consent.given")
         [mine] = (await parties.hub.http.get("/v1/grants", headers=token)).json()["grants"]
         assert mine["grant_id"] == made["grant_id"]

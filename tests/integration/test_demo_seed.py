@@ -6,7 +6,8 @@ import asyncio
 import random
 import stat
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -81,7 +82,7 @@ async def client(hub: Hub, settings: Settings) -> AsyncIterator[HubClient]:
     """Calls to the hub, with projections at work: consent asks the read model who takes part."""
     worker = ProjectionsWorker(settings, ProjectionsSettings(), PROJECTIONS)
     running = asyncio.create_task(worker.run())
-    yield HubClient(hub.http, patience_s=20)
+    yield HubClient(hub.http)
     worker.stop()
     await running
 
@@ -256,19 +257,38 @@ async def test_the_real_cohorts_come_in(
     assert any(provider.startswith("nj-") for provider in providers)
 
 
+@asynccontextmanager
+async def by_way_of(
+    handler: Callable[[httpx.Request], Coroutine[None, None, httpx.Response]],
+) -> AsyncIterator[HubClient]:
+    """Calls that the handler answers."""
+    transport = httpx.MockTransport(handler)
+    async with httpx.AsyncClient(transport=transport, base_url="http://hub.test") as http:
+        yield HubClient(http)
+
+
 async def test_the_stream_goes_on_and_stops_when_asked(
-    client: HubClient, state: DemoState, region: Region, settings: Settings, pool: Pool
+    client: HubClient, state: DemoState, region: Region, settings: Settings, pool: Pool, hub: Hub
 ) -> None:
     await sown(client, state, region)
     await linked(pool)
     before = {event.event_id for event in await on_the_log(settings, "stories")}
+    answered = 0
     stop = asyncio.Event()
-    running = asyncio.create_task(
-        live(client, state, region, stop, utc_now, per_second=100, dice=random.Random(1))
-    )
-    await asyncio.sleep(2)
-    stop.set()
-    counts = await asyncio.wait_for(running, timeout=2)
+
+    async def counted(request: httpx.Request) -> httpx.Response:
+        nonlocal answered
+        answer = await hub.http.send(request)
+        answered += 1
+        if answered == 21:
+            stop.set()  # with no call under way: one that is cut is on the log and not counted
+        return answer
+
+    async with by_way_of(counted) as counting:
+        streaming = live(
+            counting, state, region, stop, utc_now, per_second=100, dice=random.Random(1)
+        )
+        counts = await asyncio.wait_for(streaming, timeout=60)
 
     new = [e for e in await on_the_log(settings, "stories") if e.event_id not in before]
     assert counts["accepted"] == len(new) > 20
@@ -292,10 +312,9 @@ async def test_the_stream_waits_while_the_hub_is_away(
             return httpx.Response(503, headers={"Retry-After": "0"})
         return await hub.http.send(request)
 
-    transport = httpx.MockTransport(sometimes)
-    async with httpx.AsyncClient(transport=transport, base_url="http://hub.test") as flaky:
-        streaming = live(HubClient(flaky), state, region, stop, utc_now, per_second=50)
-        counts = await asyncio.wait_for(streaming, timeout=30)
+    async with by_way_of(sometimes) as flaky:
+        streaming = live(flaky, state, region, stop, utc_now, per_second=50)
+        counts = await asyncio.wait_for(streaming, timeout=60)
     assert counts["accepted"] >= 4
 
 

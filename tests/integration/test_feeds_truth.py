@@ -133,6 +133,7 @@ def region() -> Region:
     return Region(seed=7, workers=1500, until=utc_now().replace(microsecond=0))
 
 
+@pytest.mark.timeout(900)
 async def test_a_region_is_published_as_its_lives_were_lived(
     hub: Hub,
     settings: Settings,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -18,6 +17,7 @@ from services.common.errors import FieldError, Problem
 from services.common.http import HttpService, build_app
 from services.common.postgres import Pool
 from services.common.settings import Settings
+from tests.processes import until
 
 router = APIRouter()
 SERVICE = HttpService("sample", router, body_bytes={"/large": 2_000_000})
@@ -62,7 +62,8 @@ async def bug() -> None:
 async def http(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     app = build_app([SERVICE], settings)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(LifespanManager(app, startup_timeout=30))
+        manager = LifespanManager(app, startup_timeout=120, shutdown_timeout=120)
+        await stack.enter_async_context(manager)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         client = httpx.AsyncClient(transport=transport, base_url="http://hub.test")
         yield await stack.enter_async_context(client)
@@ -139,6 +140,11 @@ async def test_a_key_speaks_for_its_organization(http: httpx.AsyncClient, pool: 
 
 
 async def test_health_says_what_answers(http: httpx.AsyncClient) -> None:
-    live, ready = await asyncio.gather(http.get("/health/live"), http.get("/health/ready"))
-    assert live.json() == {"status": "live"}
-    assert ready.json() == {"status": "ready", "postgresql": "ok", "kafka": "ok"}
+    async def ready() -> httpx.Response | None:
+        answer = await http.get("/health/ready")
+        return answer if answer.is_success else None
+
+    answer = await until(ready)
+    assert answer is not None
+    assert answer.json() == {"status": "ready", "postgresql": "ok", "kafka": "ok"}
+    assert (await http.get("/health/live")).json() == {"status": "live"}

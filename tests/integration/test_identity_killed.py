@@ -80,6 +80,7 @@ async def _ended(world: World, move_id: UUID) -> bool:
     return bool(await world.hub.pool.fetchval(statement, move_id))
 
 
+@pytest.mark.timeout(900)
 async def test_a_kill_at_any_step_of_a_merge_or_split_changes_nothing(
     world: World, environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from services.common.access import Role
 from services.common.settings import Settings
 from services.demo.data import Shipment, open_university
@@ -18,6 +20,7 @@ SERVICES = ("ingest",)
 OULAD = SHARED / "oulad"
 TEXAS = SHARED / "etpl" / "tx" / "statewide_etpl_2024-03-20.csv"
 NEW_JERSEY = SHARED / "etpl" / "nj" / "providers_20210305.csv"
+pytestmark = pytest.mark.timeout(900)
 
 
 def read(path: Path) -> Iterator[dict[str, str]]:

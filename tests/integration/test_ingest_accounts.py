@@ -187,12 +187,12 @@ async def test_the_fifth_try_still_counts(hub: Hub, provider: dict[str, str]) ->
 async def test_a_code_ends_after_two_weeks(
     hub: Hub, settings: Settings, provider: dict[str, str]
 ) -> None:
+    before, two_weeks = utc_now(), timedelta(days=14)
     code = (await register(hub, provider)).json()["claim_code"]
     vault = await Vault.open(settings)
     claims = Claims(hub.pool, vault, IdentityStore(hub.pool))
-    late = utc_now() + timedelta(days=14, seconds=1)
-    assert await claims.held(code, late, 5) is None
-    assert await claims.held(code, late - timedelta(seconds=10), 5) is not None
+    assert await claims.held(code, utc_now() + two_weeks + timedelta(seconds=1), 5) is None
+    assert await claims.held(code, before + two_weeks - timedelta(seconds=1), 5) is not None
 
 
 @pytest.mark.parametrize("code", ["", "x", None, 7, "0000-0000-0000-0000", "Ω" * 16, "0" * 5000])
@@ -239,5 +239,5 @@ async def test_a_key_over_its_rate_is_told_when_to_come_again(
         await hub.http.post("/v1/events", json=batch, headers=key) for key in (provider,) * 2
     ]
     assert [answer.status_code for answer in answers] == [202, 429]
-    assert answers[1].headers["retry-after"] == "200"
+    assert 100 <= int(answers[1].headers["retry-after"]) <= 200
     assert (await hub.http.post("/v1/events", json=batch, headers=other)).status_code == 202

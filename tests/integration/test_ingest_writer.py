@@ -35,6 +35,8 @@ from tests.ingest_kit import SOURCE, enrolled, on_the_log, sample
 PROVIDER = Principal(Role.PROVIDER, SOURCE, "key-1")
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 NewWriter = Callable[..., Writer]
+# What is held is held for longer than anybody waits.
+PATIENT: dict[str, Any] = {"patience": timedelta(seconds=60), "hold": timedelta(seconds=90)}
 
 
 @pytest.fixture
@@ -44,7 +46,8 @@ async def new_writer(settings: Settings, pool: Pool) -> AsyncIterator[NewWriter]
     async with AsyncExitStack() as stack:
 
         def make(**own: Any) -> Writer:
-            writer = Writer(settings, pool, vault, Keyring(pool, vault), IngestSettings(**own))
+            chosen = IngestSettings(**PATIENT | own)
+            writer = Writer(settings, pool, vault, Keyring(pool, vault), chosen)
             stack.push_async_callback(writer.close)
             return writer
 

@@ -19,6 +19,7 @@ from services.launcher.errors import AlreadyRunning, JarMismatch, PortTaken
 from services.launcher.kafka import LocalKafka, new_cluster_id
 from services.launcher.postgres import LocalPostgres
 from services.launcher.process import Identity
+from tests.processes import until
 
 
 @pytest.fixture
@@ -29,8 +30,8 @@ def kafka(tmp_path: Path) -> Iterator[LocalKafka]:
 
 
 @pytest.fixture
-def postgres(tmp_path: Path) -> Iterator[LocalPostgres]:
-    server = LocalPostgres(tmp_path / "postgres")
+def postgres(data_dir: Path, tmp_path: Path) -> Iterator[LocalPostgres]:
+    server = LocalPostgres(data_dir / tmp_path.name)
     yield server
     server.kill()
 
@@ -65,7 +66,7 @@ async def test_what_kafka_acknowledged_survives_a_kill_on_the_same_port(kafka: L
 
     assert kafka.bootstrap == bootstrap
     assert await _consume(bootstrap, 20) == [b"%d" % number for number in range(20)]
-    kafka.stop()
+    kafka.stop(timeout_s=60)
     assert kafka.wait() == 143  # ended by SIGTERM, in order: Java answers 128 + 15
 
 
@@ -199,7 +200,9 @@ def test_a_port_that_was_asked_for_and_is_taken_is_an_error(tmp_path: Path) -> N
             LocalPostgres(tmp_path / "postgres", port).start()
 
 
-def test_a_server_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> None:
+async def test_a_server_ends_when_the_process_that_started_it_is_killed(
+    data_dir: Path, tmp_path: Path
+) -> None:
     """Only Linux can promise that; elsewhere the next start cleans up."""
     if sys.platform != "linux":
         pytest.skip("needs Linux")
@@ -209,7 +212,9 @@ def test_a_server_ends_when_the_process_that_started_it_is_killed(tmp_path: Path
         "print(server.pid, flush=True); time.sleep(600)"
     )
     parent = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path / "pg")], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, str(data_dir / tmp_path.name)],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert parent.stdout is not None
     server = Identity.of(int(parent.stdout.readline()))
@@ -218,10 +223,10 @@ def test_a_server_ends_when_the_process_that_started_it_is_killed(tmp_path: Path
     parent.kill()
     parent.wait()
 
-    import psutil
+    async def ended() -> bool:
+        return not server.runs()
 
-    psutil.wait_procs([psutil.Process(server.pid)] if server.runs() else [], timeout=10)
-    assert not server.runs()
+    await until(ended)
 
 
 def test_no_cluster_id_reads_as_an_option() -> None:

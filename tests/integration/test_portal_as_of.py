@@ -175,7 +175,7 @@ async def test_an_organisation_gets_what_it_may_see_and_it_is_logged(
             found = {row["subject_type"] for row in await pool.fetch(seen, rosa)}
             return found if "EmploymentStarted" in found and "SkillAttested" in found else None
 
-        assert await until(all_there, within_s=20) <= {
+        assert await until(all_there) <= {
             *("EmploymentStarted", "Promoted", "SkillClaimed", "SkillAttested")
         }
 

@@ -19,6 +19,7 @@ from services.common.positions import wait_until_read
 from services.common.postgres import Pool
 from services.common.settings import Settings
 from services.common.vault import Keyring, Vault
+from services.portal import log_ends
 from services.portal.flow import Flow, lag
 from services.portal.flow_store import FlowStore
 from services.portal.i18n import language
@@ -33,6 +34,14 @@ from tests.processes import free_port
 
 SERVICES = ("portal",)
 PAGES = ["/flow", "/flow/numbers", "/flow/count"]
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker on a busy machine is slow, not away. One that is away refuses at once."""
+    monkeypatch.setattr(log_ends, "_PATIENCE_S", 60.0)
+    monkeypatch.setattr(log_ends, "_OLDEST_WITHIN_S", 60.0)
+    monkeypatch.setattr(log_ends, "_REQUEST_MS", 60_000)
 
 
 @pytest.fixture
@@ -176,7 +185,7 @@ async def test_receivers_are_shown_as_they_are(hub: Hub, pool: Pool) -> None:
             name,
             state,
         )
-    lane = "INSERT INTO delivery_work.lane (connection_id, worker_id, recipient_id, pending, failures, next_at, parked_at) VALUES ($1, $2, 'acme-foods', $3, $4, now() + interval '90 seconds', $5)"
+    lane = "INSERT INTO delivery_work.lane (connection_id, worker_id, recipient_id, pending, failures, next_at, parked_at) VALUES ($1, $2, 'acme-foods', $3, $4, now() + interval '150 minutes', $5)"
     await pool.execute(lane, "bad", worker_id, 3, 2, None)
     await pool.execute(lane, "bad", uuid4(), 4, 9, utc_now())
     row = "INSERT INTO delivery_work.outbox (connection_id, event_id, worker_id, recipient_id, log_offset, event_type, category, state, matched_at, attempted_at) VALUES ($1, $2, $3, 'acme-foods', 1, 'X', 'training', $4, $5, $6)"
@@ -189,7 +198,7 @@ async def test_receivers_are_shown_as_they_are(hub: Hub, pool: Pool) -> None:
 
     cells = connections(await hub.http.get("/flow"))
 
-    assert cells["bad"] == ["Needs help", "7", "119 minutes", "never", "1", "1", "in 89 seconds"]
+    assert cells["bad"] == ["Needs help", "7", "119 minutes", "never", "1", "1", "in 2 hours"]
     assert cells["good"] == [
         "Well",
         "0",
@@ -252,13 +261,14 @@ async def test_how_the_last_comparison_with_the_log_ended_is_shown(
         await wait_for(pool, "SELECT sum(next_offset) = 1 FROM read.stream_position")
     await operator(hub)
     assert (await verify(settings, "read")).outcome == "equal"
-    assert "<td>equal, 0 seconds ago</td>" in (await hub.http.get("/flow")).text
+    page = await hub.http.get("/flow")
+    assert re.search(r"<td>equal, \d+ seconds? ago</td>", page.text)
 
     await pool.execute("UPDATE read.story SET source = 'somebody-else'")
     assert (await verify(settings, "read")).outcome == "different"
 
     page, parts = await hub.http.get("/flow"), await hub.http.get("/flow/count")
-    assert "<td>1 does not match, 0 seconds ago</td>" in page.text
+    assert re.search(r"<td>1 does not match, \d+ seconds? ago</td>", page.text)
     assert "Some do not match the log." in page.text
     assert "1 record does not match the log." in parts.text
     first = parts.text.partition("<tbody>")[2].partition("</tr>")[0]

@@ -205,7 +205,7 @@ async def test_without_the_demo_setting_there_is_no_demo_log_in(settings: Settin
     from asgi_lifespan import LifespanManager
 
     app = build_app([service()], settings.model_copy(update={"demo": False}))
-    async with LifespanManager(app, startup_timeout=30):
+    async with LifespanManager(app, startup_timeout=120, shutdown_timeout=120):
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://hub.test") as http:
             for path in ("/demo", "/demo?as=rosa", "/demo/courses"):

@@ -144,7 +144,7 @@ async def shown(hub: Hub, pattern: str) -> bool:
         assert state.status_code == 200
         return re.search(pattern, state.text) is not None
 
-    return await until(is_there, within_s=40)
+    return await until(is_there)
 
 
 async def test_it_speaks_spanish(hub: Hub) -> None:

@@ -167,11 +167,12 @@ async def test_killed_in_mid_stream_every_event_counts_once(
     environment: dict[str, str],
 ) -> None:
     found = [session(n % 200, n % 3) for n in range(20_000)]
-    await publish(settings, producer, found)
+    await publish(settings, producer, found[:15_000])
     for enough in (1, 4_000, 9_000):
         async with process(environment):
             await positions.events(enough)
-    assert (await counts(pool))[0] < 20_000, "it was killed too late to show anything"
+    # Only now, so that no kill comes too late to show anything.
+    await publish(settings, producer, found[15_000:])
 
     async with process(environment) as last:
         await positions.reach(await ends(settings))
@@ -286,7 +287,8 @@ async def test_an_unknown_schema_stops_its_partition_until_it_is_known(
         for _ in range(3):
             await asked.wait()
             asked.clear()
-        await positions.reach({("stories", partition_for(worker_id(other), 4)): 1})
+        elsewhere = partition_for(worker_id(other), 4)
+        await positions.reach({("stories", elsewhere): 1, ("stories", stopped): 1})
         position = "SELECT next_offset FROM read.stream_position WHERE topic = 'stories' AND partition = $1"
         assert await pool.fetchval(position, stopped) == 1
         assert await counts(pool) == (2, 2, 2)
@@ -357,7 +359,7 @@ async def test_a_position_outside_the_log_is_refused(
         "INSERT INTO read.stream_position (topic, partition, next_offset) VALUES ('stories', $1, 900)",
         partition_for(worker_id(1), 4),
     )
-    async with running(settings), asyncio.timeout(30):
+    async with running(settings), asyncio.timeout(60):
         assert "outside the log" in await warnings.found.get()
         assert "outside the log" in await warnings.found.get()
     assert await pool.fetchval("SELECT count(*) FROM read.story") == 0

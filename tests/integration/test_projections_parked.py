@@ -316,7 +316,7 @@ async def test_a_replay_waits_for_the_batch_under_way_and_takes_what_it_parked(
                 "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'advisory'"
                 " AND datname = current_database())"
             )
-            await until(lambda: pool.fetchval(waits), within_s=30)
+            await until(lambda: pool.fetchval(waits))
             assert not replay.done()
 
     done = await replay

@@ -55,7 +55,7 @@ class SlowWrite:
             self.made.notify_all()
 
     async def until_made(self, batches: int) -> None:
-        async with asyncio.timeout(30), self.made:
+        async with asyncio.timeout(60), self.made:
             await self.made.wait_for(lambda: self.batches >= batches)
 
 

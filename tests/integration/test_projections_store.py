@@ -218,7 +218,7 @@ async def test_a_batch_that_fails_leaves_nothing_behind(own_settings: Settings) 
 
 
 async def test_each_commit_tells_its_positions(own_settings: Settings) -> None:
-    async with empty_store(own_settings) as store, asyncio.timeout(10):
+    async with empty_store(own_settings) as store, asyncio.timeout(60):
         told: asyncio.Queue[str] = asyncio.Queue()
         listener = await asyncpg.connect(own_settings.database_url.get_secret_value())
         await listener.add_listener("positions", lambda *call: told.put_nowait(call[3]))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
+
 from services.common.postgres import Pool
 from services.common.settings import Settings
 from services.projections.rebuild.steps import Rebuild
@@ -16,10 +18,15 @@ from tests.integration.delivery_kit import (
     projecting,
     settled,
 )
-from tests.integration.test_rebuild import builder, passed, running
+from tests.integration.test_rebuild import builder, passed, running, switch_patiently
 from tests.processes import until
 
 SERVICES = ("consent", "delivery")
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    switch_patiently(monkeypatch)
 
 
 async def test_a_rebuild_sends_nothing(parties: Parties, settings: Settings, acme: Inbox) -> None:

@@ -38,7 +38,7 @@ def read_all(settings: Settings, registry: str, count: int) -> list[tuple[str, A
     found = []
     try:
         while len(found) < count:
-            message = consumer.poll(20)
+            message = consumer.poll(60)
             assert message is not None, f"{len(found)} of {count} records came"
             assert message.error() is None, message.error()
             context = SerializationContext(message.topic(), MessageField.VALUE)

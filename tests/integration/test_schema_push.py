@@ -38,8 +38,15 @@ def real_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-def register(url: str, subject: str, schema: str) -> int:
-    answer = httpx.post(f"{url}/subjects/{subject}/versions", json={"schema": schema})
+@pytest.fixture
+def http(real_registry: str) -> Iterator[httpx.Client]:
+    """Calls it from its base URL on, with patience."""
+    with httpx.Client(base_url=real_registry, timeout=60) as made:
+        yield made
+
+
+def register(http: httpx.Client, subject: str, schema: str) -> int:
+    answer = http.post(f"/subjects/{subject}/versions", json={"schema": schema})
     given: int = answer.raise_for_status().json()["id"]
     return given
 
@@ -52,20 +59,22 @@ def evolved(entry: Registered, version: int, schema_id: int) -> Registered:
     return Registered(entry.subject, version, schema_id, json.dumps(schema))
 
 
-def test_a_real_registry_holds_the_same_ids_and_takes_later_versions(real_registry: str) -> None:
+def test_a_real_registry_holds_the_same_ids_and_takes_later_versions(
+    real_registry: str, http: httpx.Client
+) -> None:
     dry = push_command(real_registry, "--dry-run", "--json")
     assert (dry.returncode, len(json.loads(dry.stdout)["missing"])) == (0, len(ENTRIES))
-    assert httpx.get(f"{real_registry}/subjects").json() == []
+    assert http.get("/subjects").json() == []
 
     done = push_command(real_registry)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == len(ENTRIES) + 1
 
     for schema_id, event_type in versions().items():
-        held = httpx.get(f"{real_registry}/schemas/ids/{schema_id}").json()["schema"]
+        held = http.get(f"/schemas/ids/{schema_id}").json()["schema"]
         assert json.loads(held)["name"] == event_type.name
-        place = f"{real_registry}/subjects/{event_type.full_name}/versions/{event_type.version}"
-        assert httpx.get(place).json()["id"] == schema_id
+        place = f"/subjects/{event_type.full_name}/versions/{event_type.version}"
+        assert http.get(place).json()["id"] == schema_id
 
     again = push_command(real_registry, "--json")
     counts = json.loads(again.stdout)
@@ -73,13 +82,13 @@ def test_a_real_registry_holds_the_same_ids_and_takes_later_versions(real_regist
     assert sorted(counts["present"]) == sorted(versions())
 
     # A later release: a version of a known subject, and what others registered meanwhile stays.
-    foreign = register(real_registry, "somebody.Elses", FOREIGN)
+    foreign = register(http, "somebody.Elses", FOREIGN)
     assert foreign > max(versions())
     newest = [e for e in ENTRIES if e.subject == ENTRIES[0].subject][-1]
     later = evolved(newest, newest.version + 1, 90_000)
     remote = RemoteRegistry(real_registry)
     assert schema_push.push(remote, [newest, later], lambda _: None).missing == [later]
-    latest = httpx.get(f"{real_registry}/subjects/{later.subject}/versions/latest").json()
+    latest = http.get(f"/subjects/{later.subject}/versions/latest").json()
     assert (latest["id"], latest["version"]) == (90_000, later.version)
 
     clash = Registered("throughline.x.Y", 1, foreign, later.schema)
@@ -90,7 +99,7 @@ def test_a_real_registry_holds_the_same_ids_and_takes_later_versions(real_regist
     twin = Registered("throughline.x.Twin", 1, 91_000, FOREIGN)
     with pytest.raises(PushFailed, match="id 91000"):
         schema_push.push(remote, [twin], lambda _: None)
-    assert "throughline.x.Twin" not in httpx.get(f"{real_registry}/subjects").json()
+    assert "throughline.x.Twin" not in http.get("/subjects").json()
     remote.close()
 
 

@@ -131,7 +131,8 @@ async def test_hired_changed_and_gone_are_three_events_on_the_log(
         "title": "51-4121.00",
         "active": True,
     }
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {key}"}) as http:
+    own = {"Authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(headers=own, timeout=60) as http:
         made = await http.post(f"{url}/Users", json=hired)
         assert made.status_code == 201, made.text
         ana = made.json()["id"]

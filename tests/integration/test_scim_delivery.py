@@ -66,7 +66,8 @@ async def hr_server(folder: Path, *without: str) -> AsyncIterator[HrServer]:
     with (folder / "scim2-server.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {TOKEN}"}) as http:
+        own = {"Authorization": f"Bearer {TOKEN}"}
+        async with httpx.AsyncClient(headers=own, timeout=60) as http:
 
             async def answers() -> bool:
                 assert process.poll() is None, (folder / "scim2-server.log").read_text()
@@ -79,7 +80,7 @@ async def hr_server(folder: Path, *without: str) -> AsyncIterator[HrServer]:
             yield HrServer(url, http)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def sealing(parties: Parties, worker_id: UUID, **plain: str) -> Callable[..., Any]:

@@ -235,7 +235,7 @@ async def test_a_commit_wakes_the_relay(lms: Lms) -> None:
             async with await psycopg.AsyncConnection.connect(lms.url) as connection:
                 await OUTBOX.put_async(connection, completed(number))
             async with lms.relay() as watching:
-                await until(lambda n=number: _has_sent(watching, n + 1), within_s=20)
+                await until(lambda n=number: _has_sent(watching, n + 1))
         stop.set()
         await running
 

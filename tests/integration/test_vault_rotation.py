@@ -132,18 +132,17 @@ async def test_sigkill_at_any_moment_loses_nothing(
         "DATABASE_URL": settings.database_url.get_secret_value(),
         "VAULT_DIR": str(settings.vault_dir),
     }
-    command = (sys.executable, "-m", "services.cli", "vault", "rotate", "--batch", "1", "--json")
-    for kill_after in (1, 4, 6, None):
-        process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=PIPE)
-        assert process.stdout is not None
-        seen = []
-        while line := await process.stdout.readline():
-            seen.append(json.loads(line)["step"])
-            if len(seen) == kill_after:
-                process.send_signal(signal.SIGKILL)
-        assert await process.wait() == (0 if kill_after is None else -signal.SIGKILL)
-        assert await service.opens(service.sealed), seen
-    assert seen[-1] == "done"
+    command = (sys.executable, "-m", "tests.vault_rotation_runner", "vault", "rotate")
+    for dies_at in ("begun", "switching", "retired", "wrapping", "wrapped", "deleted", ""):
+        process = await asyncio.create_subprocess_exec(
+            *(*command, "--batch", "1", "--json"),
+            env=environment | {"VAULT_DIES_AT": dies_at},
+            stdout=PIPE,
+        )
+        said, _ = await process.communicate()
+        assert process.returncode == (-signal.SIGKILL if dies_at else 0), dies_at
+        assert await service.opens(service.sealed), dies_at
+    assert json.loads(said.splitlines()[-1])["step"] == "done"
     assert len(await key_ages(pool)) == 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+import time
 import venv
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,12 +28,20 @@ def openedx_python() -> Path:
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():
         venv.create(folder, with_pip=True, clear=True)
-        command = [python, "-m", "pip", "install", "-q", "-r", HERE / "requirements.txt"]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            absent(f"Open edX's libraries cannot be had: {done.stderr[-500:]}")
+        _fetch(python)
         (folder / "complete").touch()
     return python
+
+
+def _fetch(python: Path, tries: int = 3) -> None:
+    """Install `requirements.txt`; a network may fail once."""
+    command = [python, "-m", "pip", "install", "-q", "-r", HERE / "requirements.txt"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode and tries > 1:
+        time.sleep(5)
+        _fetch(python, tries - 1)
+    elif done.returncode:
+        absent(f"Open edX's libraries cannot be had: {done.stderr[-500:]}")
 
 
 @pytest.fixture(scope="session")

@@ -78,7 +78,7 @@ def test_a_region_without_people_has_no_stream() -> None:
         Continuing(Region(workers=len(CAST)), random.Random(1)).step(0)
 
 
-def hub(answer: Callable[[httpx.Request], httpx.Response], patience_s: float = 5) -> HubClient:
+def hub(answer: Callable[[httpx.Request], httpx.Response], patience_s: float = 60) -> HubClient:
     transport = httpx.MockTransport(answer)
     http = httpx.AsyncClient(transport=transport, base_url="http://hub.test")
     return HubClient(http, patience_s=patience_s)
