@@ -99,7 +99,7 @@ def test_it_was_not_kept_is_said_without_javascript(
     day = people.ago(90)
     made = f"Acme Foods promised you an interview on {day.day} {day:%B %Y}."
     assert made in page.inner_text("main")
-    assert "Acme Foods does not see them." in page.inner_text("#words-hint")
+    assert "You do not share your promises with Acme Foods now." in page.inner_text("#words-hint")
     page.get_by_label("What happened? You may leave this empty.").fill(WORDS)
     follow(page.get_by_role("button", name="Send"))
 

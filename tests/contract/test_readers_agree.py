@@ -40,7 +40,7 @@ Fields = Mapping[str, Any]
 BY_NAME = sorted(versions().values(), key=lambda one: (one.name, one.version))
 SYNTHETIC = 1_000_000
 LATER = "ADDED_LATER"
-# Other events every run; what fails is kept (`.hypothesis`) and comes first the next time.
+# Other events every run but in CI; what fails is kept (`.hypothesis`) and comes first the next time.
 FEW = settings(
     max_examples=4,
     deadline=None,

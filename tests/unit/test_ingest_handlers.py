@@ -109,6 +109,9 @@ def test_a_worker_speaks_about_itself_alone() -> None:
     by_number = refused({**item, "source_record_id": "r-1"}, Role.WORKER)
     assert by_number.status is Status.FORBIDDEN
     assert refused({**item, "actor_id": "boss"}, Role.WORKER).errors[0].field == "actor_id"
+    # Whose event that is, nobody has looked.
+    replacing = refused({**item, "supersedes": str(uuid4())}, Role.WORKER)
+    assert replacing.errors[0].field == "supersedes"
 
 
 def test_two_workers_may_use_the_same_event_number() -> None:
