@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -56,7 +57,14 @@ def _console(*, stderr: bool = False) -> Console:
 def up(
     data: Data = DEFAULT_DATA,
     port: Port = DEFAULT_PORT,
-    demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Seed the demo region.")] = True,
+    demo: Annotated[
+        bool | None,
+        typer.Option(
+            "--demo/--no-demo",
+            help="Seed the demo region, for good. By default not where KAFKA_BOOTSTRAP or"
+            " DATABASE_URL names a cluster of your own.",
+        ),
+    ] = None,
     people: Annotated[int, typer.Option(min=1, help="How many people the demo region has.")] = 500,
     provider_topics: Annotated[
         bool, typer.Option("--provider-topics", help="A Kafka port with users, for providers.")
@@ -78,10 +86,11 @@ def up(
         else:
             welcome(progress, found)
 
+    owned = {"KAFKA_BOOTSTRAP", "DATABASE_URL"} & os.environ.keys()
     plan = Plan(
         data,
         port,
-        demo,
+        not owned if demo is None else demo,
         people=people,
         projections=projections,
         provider_topics=provider_topics,
