@@ -151,3 +151,36 @@ def test_reset_deletes_nothing_that_is_no_data_directory(tmp_path: Path) -> None
 def test_the_list_of_benchmarks_is_json_when_asked() -> None:
     listed = json.loads(run("bench", "--list", "--json").stdout)
     assert all(isinstance(text, str) and text for text in listed.values())
+
+
+@pytest.mark.parametrize(
+    ("named", "options", "demo"),
+    [
+        ({}, [], True),
+        ({}, ["--no-demo"], False),
+        ({"KAFKA_BOOTSTRAP": "kafka.internal:9092"}, [], False),
+        ({"DATABASE_URL": "postgresql://db.internal/hub"}, [], False),
+        ({"KAFKA_BOOTSTRAP": "kafka.internal:9092"}, ["--demo"], True),
+    ],
+)
+def test_the_demo_stays_off_clusters_of_ones_own(
+    named: dict[str, str], options: list[str], demo: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from services.cli.__main__ import app
+    from services.launcher import supervisor
+
+    plans = []
+
+    class Noted:
+        def __init__(self, plan: supervisor.Plan, *_: object) -> None:
+            plans.append(plan)
+
+        def run(self) -> None: ...
+
+    monkeypatch.setattr(supervisor, "Supervisor", Noted)
+    for name in ("KAFKA_BOOTSTRAP", "DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in named.items():
+        monkeypatch.setenv(name, value)
+    app(["up", *options], standalone_mode=False)
+    assert [plan.demo for plan in plans] == [demo]
