@@ -257,6 +257,8 @@ async def test_found_by_name_by_any_attribute_sorted_and_paged(hr: Hr) -> None:
     )
     assert await found(sortBy="userName", sortOrder="descending", count="2") == (3, ["cid", "bea"])
     assert await found(startIndex="2", count="1") == (3, ["abe"])
+    assert await found(startIndex="9" * 30) == (3, [])
+    assert (await found(startIndex="2", count="9" * 30))[0] == 3
     assert await found(count="0") == (3, [])
     assert await found(filter='externalId eq "none"') == (0, [])
 

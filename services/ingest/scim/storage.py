@@ -38,6 +38,7 @@ from services.ingest.worker_store import WorkerStore
 MOST_SEARCHED = 10_000
 _LONGEST_NAME = 200  # of a userName or externalId
 # A worker's pseudonym: sent back to us by a system that we send to, it would be a second person.
+_LAST = 2**31 - 1  # user of one employer, and then some
 _OURS = re.compile(r"w-[0-9a-f]{32}")
 _INDEXED = {"userName": "user_name", "externalId": "external_id"}
 
@@ -83,7 +84,9 @@ class OrganizationStorage(AsyncScimStorage):
         *,
         position: Any = None,
     ) -> SearchPage:
-        first, most = search_request.start_index_0 or 0, search_request.count
+        # Numbers of any length are good SCIM; PostgreSQL's are not.
+        first, most = min(search_request.start_index_0 or 0, _LAST), search_request.count
+        most = None if most is None else min(most, _LAST)
         if search_request.filter is None and search_request.sort_by is None:
             rows = await self._store.page(most, first)
             return SearchPage(await self._store.count(), await self._resources(rows))
