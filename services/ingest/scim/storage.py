@@ -84,8 +84,9 @@ class OrganizationStorage(AsyncScimStorage):
         *,
         position: Any = None,
     ) -> SearchPage:
-        # Numbers of any length are good SCIM; PostgreSQL's are not.
-        first, most = min(search_request.start_index_0 or 0, _LAST), search_request.count
+        # Numbers of any length are good SCIM. PostgreSQL's are not, nor those of the answer.
+        search_request.start_index = min(search_request.start_index or 1, _LAST)
+        first, most = search_request.start_index - 1, search_request.count
         most = None if most is None else min(most, _LAST)
         if search_request.filter is None and search_request.sort_by is None:
             rows = await self._store.page(most, first)
