@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -76,7 +75,7 @@ def up(
 ) -> None:
     """Run everything on this machine until Ctrl-C. The data stays in --data."""
     from services.cli.welcome import as_dict, welcome
-    from services.launcher.supervisor import Plan, Supervisor
+    from services.launcher.supervisor import Plan, Supervisor, servers_given
 
     progress = _console(stderr=as_json)
 
@@ -86,11 +85,10 @@ def up(
         else:
             welcome(progress, found)
 
-    owned = {"KAFKA_BOOTSTRAP", "DATABASE_URL"} & os.environ.keys()
     plan = Plan(
         data,
         port,
-        not owned if demo is None else demo,
+        not servers_given() if demo is None else demo,
         people=people,
         projections=projections,
         provider_topics=provider_topics,

@@ -40,6 +40,11 @@ _SERVICES_END_S = 3.0
 _SERVERS_END_S = 1.6
 
 
+def servers_given() -> bool:
+    """Whether the environment names a cluster of one's own."""
+    return not os.environ.keys().isdisjoint({"KAFKA_BOOTSTRAP", "DATABASE_URL"})
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to run. The defaults are the whole hub; tests put smaller things in their place."""
@@ -223,12 +228,12 @@ class Supervisor:
 
     async def _init(self) -> None:
         """Make topics and tables, unless this very code did so on these very servers."""
-        servers_given = {"KAFKA_BOOTSTRAP", "DATABASE_URL"} & os.environ.keys()
-        if not servers_given and initialised.is_done(self._data, self._env):
+        given = servers_given()
+        if not given and initialised.is_done(self._data, self._env):
             return
         # Nothing runs yet: a read model that is declared anew is made again now.
         await self._finish(self._program("init", "init", "--rebuild"), shows="Making the read")
-        if not servers_given:
+        if not given:
             initialised.mark_done(self._data, self._env)
         self._say("Topics and tables are there")
 

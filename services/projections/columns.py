@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import NamedTuple, Protocol, TypeAlias, cast
 
 import polars as pl
@@ -28,9 +28,6 @@ MAX_TEXT_BYTES = 2000
 _FIRST_DAY, _LAST_DAY = -62_135_596_800_000_000, 253_402_214_400_000_000
 _ID_SIZE = 16
 _UUID_CHARACTERS = 36
-_WITHOUT_FRAME = itemgetter(slice(FRAME_SIZE, None))
-_ID = itemgetter(slice(_ID_SIZE))
-_SECOND = itemgetter(1)
 
 
 Headers: TypeAlias = Sequence[tuple[str, bytes | None]]  # Kafka allows a header without value
@@ -120,13 +117,13 @@ def _read(group: Group, decode: Callable[[Group], pl.DataFrame]) -> Columns:
 def _decoded(group: Group) -> pl.DataFrame:
     """Raises DoesNotDecode when any record of the group is not what it claims."""
     keys, values, offsets, headers = zip(*group.records, strict=True)
-    datums = list(map(_WITHOUT_FRAME, values))
+    datums = [value[FRAME_SIZE:] for value in values]
     # The first datum comes once more at the end: when the last one is too long or too short, this
     # copy is not read as the first was.
     frame = decode_columns(group.writer.schema_id, [*datums, datums[0]])
     ends_well = frame.tail(1).equals(frame.head(1))
     frame = frame.head(len(datums))
-    ids = list(map(_ID, datums))
+    ids = [datum[:_ID_SIZE] for datum in datums]
     name = group.writer.name
     if not ends_well or frame.get_column("event_id").to_list() != ids:
         raise DoesNotDecode(f"{name}: fields are longer or shorter than they say")
@@ -163,12 +160,12 @@ def _as_told(headers: Sequence[Headers], ids: Sequence[bytes]) -> bool:
 def _all_second(headers: Sequence[Headers]) -> Sequence[bytes] | None:
     """The CloudEvents ids, when all are where our own producers put them."""
     try:
-        names, values = zip(*map(_SECOND, headers), strict=True)
+        if {of_one[1][0] for of_one in headers} != {"ce_id"}:
+            return None
+        values = [of_one[1][1] for of_one in headers]
     except IndexError:
         return None
-    if names.count("ce_id") < len(names) or None in values:
-        return None
-    return cast(Sequence[bytes], values)
+    return None if None in values else cast(list[bytes], values)
 
 
 def ce_id_of(headers: Headers) -> bytes | None:

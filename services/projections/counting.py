@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Protocol
 
 import polars as pl
@@ -38,7 +37,6 @@ _LEFT_OUT = {
     "event_id": pl.Binary(),
     "hash": pl.Int64(),
 }
-_VALUE, _OFFSET = attrgetter("value"), attrgetter("offset")
 NOTHING_LEFT_OUT = pl.DataFrame(schema=_LEFT_OUT)
 
 
@@ -79,11 +77,9 @@ def framed(schema_id: int, payload: bytes) -> bytes:
 
 def tally(records: Sequence[Record]) -> Tally:
     """The tally of some records of one partition."""
-    values = list(map(_VALUE, records))
-    if not all(values):
-        values = [value or b"" for value in values]
-    hashes = map(xxh3_64_intdigest, values, map(_OFFSET, records))
-    return Tally(len(records), sum(hashes) % MODULUS)
+    values = [record.value or b"" for record in records]
+    offsets = [record.offset for record in records]
+    return Tally(len(records), sum(map(xxh3_64_intdigest, values, offsets)) % MODULUS)
 
 
 def left_out(log: pl.DataFrame, owner: str, why: str) -> pl.DataFrame:

@@ -22,7 +22,7 @@ _FEW = 1_000
 
 
 def fold(layout: Layout, by_type: Mapping[str, pl.DataFrame]) -> pl.DataFrame | None:
-    """The batch's rows of a table, many of them sorted by key; None when no event feeds it.
+    """The batch's rows of a table, sorted by key; None when no event feeds it.
 
     `by_type` holds the events of each type as `Events.by_type` does, in any order.
     """
@@ -36,11 +36,10 @@ def fold(layout: Layout, by_type: Mapping[str, pl.DataFrame]) -> pl.DataFrame | 
     if plan.unnamed and any(rows.get_column(name).null_count() for name in plan.keys):
         rows = rows.drop_nulls(plan.keys)
     if rows.height < _FEW and _are_alone(rows, plan.keys):
-        return rows.select_seq(plan.alone)  # to share it out among threads takes twice as long
+        alone = rows.select_seq(plan.alone)  # to share it out among threads takes twice as long
+        return alone.sort(plan.keys) if alone.height > 1 else alone
     rows = rows.sort(ORDER).with_row_index(_AT)
-    folded = rows.group_by(plan.keys).agg(plan.aggregates)
-    if rows.height >= _FEW:
-        folded = folded.sort(plan.keys)  # neighbours share the pages of an index
+    folded = rows.group_by(plan.keys).agg(plan.aggregates).sort(plan.keys)
     for name in plan.unions:
         folded = folded.join(_collected(rows, plan.keys, name), on=plan.keys, how="left")
     return folded.select(*_values(layout, rows))

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from operator import itemgetter
 
 import polars as pl
 
@@ -40,7 +39,6 @@ from services.projections.counting import (
 from services.projections.declaration import STORIES, STREAMS, Stream
 from services.projections.events import ROW, Events, events_of, stream_of
 
-_KEY, _VALUE, _FRAME = itemgetter(0), itemgetter(1), itemgetter(slice(FRAME_SIZE))
 WAITS = "waits for an earlier record of the same owner"
 
 Partition = tuple[str, int]  # topic without its prefix, and number
@@ -192,14 +190,14 @@ class _Sorting:
         if self._dropped or self._faults:
             return False
         parts = parts_of(batch)
-        keys, values = list(map(_KEY, parts)), list(map(_VALUE, parts))
+        keys, values = [one[0] for one in parts], [one[1] for one in parts]
         if not all(keys) or not all(values) or not self._held.isdisjoint(keys):
             return False
-        if not all(_is_owners_size(stream, size) for size in set(map(len, keys))):
+        if not all(_is_owners_size(stream, size) for size in {len(key) for key in keys if key}):
             return False
         by_frame: defaultdict[bytes, list[Parts]] = defaultdict(list)
-        for frame, one in zip(map(_FRAME, values), parts, strict=True):
-            by_frame[frame].append(one)
+        for value, one in zip(values, parts, strict=True):
+            by_frame[value[:FRAME_SIZE]].append(one)
         topic, number = partition
         try:
             groups = {frame: self._group(stream, topic, frame) for frame in by_frame}

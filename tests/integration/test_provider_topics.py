@@ -475,7 +475,6 @@ async def test_what_the_topic_let_go_of_unread_is_told_to_the_provider_once(
     settings: Settings,
     access: ProviderAccess,
     user: str,
-    environment: dict[str, str],
     worker: HubProcess,
 ) -> None:
     mine = await granted(pool, access, user)

@@ -37,8 +37,8 @@ from services.ingest.worker_store import WorkerStore
 # Sealed users are opened to be searched, other than by name. Above this, ask by name.
 MOST_SEARCHED = 10_000
 _LONGEST_NAME = 200  # of a userName or externalId
-# A worker's pseudonym: sent back to us by a system that we send to, it would be a second person.
 _LAST = 2**31 - 1  # user of one employer, and then some
+# A worker's pseudonym: sent back to us by a system that we send to, it would be a second person.
 _OURS = re.compile(r"w-[0-9a-f]{32}")
 _INDEXED = {"userName": "user_name", "externalId": "external_id"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -41,16 +41,11 @@ class Reject:
 
     def headers(self) -> list[tuple[str, bytes]]:
         """The record's own headers, and ours: the id, what became of it, why, and where it was."""
-        record = self.record
-        why = orjson.dumps([error.as_dict() for error in self.result.errors])
+        record, result = self.record, self.result
+        place = record.topic, record.partition, record.offset
         return [
             *record.headers,
-            ("throughline-reject-id", str(self.reject_id).encode()),
-            ("throughline-reject-status", self.result.status.value.encode()),
-            ("throughline-reject-errors", why),
-            ("throughline-reject-topic", record.topic.encode()),
-            ("throughline-reject-partition", str(record.partition).encode()),
-            ("throughline-reject-offset", str(record.offset).encode()),
+            *_headers(self.reject_id, result.status.value, result.errors, *place),
         ]
 
 
@@ -70,14 +65,25 @@ class Lost:
         error = FieldError("", problem, f"Send again what began at offset {self.start}.")
         place = self.topic, self.partition, self.start, self.end
         reject_id = derived_id("provider loss", *place)
-        return [
-            ("throughline-reject-id", str(reject_id).encode()),
-            ("throughline-reject-status", b"lost"),
-            ("throughline-reject-errors", orjson.dumps([error.as_dict()])),
-            ("throughline-reject-topic", self.topic.encode()),
-            ("throughline-reject-partition", str(self.partition).encode()),
-            ("throughline-reject-offset", str(self.start).encode()),
-        ]
+        return _headers(reject_id, "lost", [error], self.topic, self.partition, self.start)
+
+
+def _headers(
+    reject_id: UUID,
+    status: str,
+    errors: Iterable[FieldError],
+    topic: str,
+    partition: int,
+    offset: int,
+) -> list[tuple[str, bytes]]:
+    return [
+        ("throughline-reject-id", str(reject_id).encode()),
+        ("throughline-reject-status", status.encode()),
+        ("throughline-reject-errors", orjson.dumps([error.as_dict() for error in errors])),
+        ("throughline-reject-topic", topic.encode()),
+        ("throughline-reject-partition", str(partition).encode()),
+        ("throughline-reject-offset", str(offset).encode()),
+    ]
 
 
 def item_of(

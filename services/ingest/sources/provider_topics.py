@@ -155,12 +155,9 @@ class ProviderTopics:
         end = end if first is None else min(end, first)
         if start is None or end <= start:
             return None
-        owner, lost = (
-            self._own.owner_of(where.topic),
-            Lost(where.topic, where.partition, start, end),
-        )
+        owner = self._own.owner_of(where.topic)
         log.error("records were removed unread", provider=owner, records=end - start)
-        topic = self._own.topic_rejects(owner)
+        lost, topic = Lost(where.topic, where.partition, start, end), self._own.topic_rejects(owner)
         await producer.send_and_wait(topic, b"", headers=lost.headers())
         return end
 
