@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli import imports, operator_key, parked, rebuild, schemas, topics, vault, verify
+from services.cli import (
+    imports,
+    keys,
+    operator_key,
+    parked,
+    rebuild,
+    schemas,
+    topics,
+    vault,
+    verify,
+)
 from services.cli.exits import Exit, Refused, exit_code_of
 from services.common.errors import ThroughlineError
 
@@ -33,6 +43,7 @@ app.add_typer(vault.app, name="vault")
 app.add_typer(topics.app, name="topics")
 app.add_typer(rebuild.app, name="rebuild")
 app.add_typer(parked.app, name="parked")
+app.add_typer(keys.app, name="keys")
 app.command("operator-key")(operator_key.operator_key)
 app.command("verify")(verify.verify)
 

@@ -21,6 +21,10 @@ from services.common.postgres import Connection, Pool
 
 _CACHED_S = 5.0
 _CACHE_SIZE = 10_000
+_ISSUE = """
+INSERT INTO vault.access_key (key_id, secret_sha256, role, subject, signed_in_with)
+VALUES ($1, $2, $3, $4, $5)
+"""
 _REGISTERED = """
 SELECT role FROM vault.access_key WHERE subject = $1 AND role <> 'worker'
 ORDER BY created_at, key_id LIMIT 1
@@ -63,16 +67,15 @@ def hash_of(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-async def issue_key(pool: Pool | Connection, role: Role, subject: str) -> str:
-    """Make a key and answer its token, which is shown once and can't be read again."""
+async def issue_key(
+    pool: Pool | Connection, role: Role, subject: str, *, signed_in_with: str | None = None
+) -> str:
+    """Make a key and answer its token, which is shown once and can't be read again.
+
+    signed_in_with: id of the key that a log-in began with; revoking that ends this one, too.
+    """
     key_id, secret = secrets.token_hex(8), secrets.token_hex(32)
-    await pool.execute(
-        "INSERT INTO vault.access_key (key_id, secret_sha256, role, subject) VALUES ($1,$2,$3,$4)",
-        key_id,
-        hash_of(secret),
-        role.value,
-        subject,
-    )
+    await pool.execute(_ISSUE, key_id, hash_of(secret), role.value, subject, signed_in_with)
     return f"tl_{key_id}_{secret}"
 
 
@@ -112,9 +115,7 @@ class Keys:
         if prefix != "tl" or not secret or len(token) > 200:
             return None
         row = await self._pool.fetchrow(
-            "SELECT secret_sha256, role, subject FROM vault.access_key"
-            " WHERE key_id = $1 AND revoked_at IS NULL",
-            key_id,
+            "SELECT secret_sha256, role, subject FROM vault.live_key WHERE key_id = $1", key_id
         )
         if row is None or not hmac.compare_digest(row["secret_sha256"], hash_of(secret)):
             return None

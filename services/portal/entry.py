@@ -66,7 +66,7 @@ async def start(visit: Visit, response: Response, who: Principal, *, remember: b
     """Begin a log-in: the response sets its cookie."""
     settings = visit.portal.settings
     lasts = settings.remembered_session if remember else settings.session
-    token = await visit.portal.sessions.start(who.role, who.subject, lasts, now=utc_now())
+    token = await visit.portal.sessions.start(who, lasts, now=utc_now())
     kept_s = int(lasts.total_seconds()) if remember else None
     visit.set_cookie(response, LOGIN_COOKIE, token, lasts_s=kept_s)
     return response

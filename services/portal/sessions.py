@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.common.access import Role, hash_of, issue_key
+from services.common.access import Principal, Role, hash_of, issue_key
 from services.common.postgres import Pool
 from services.common.vault import Vault
 
@@ -25,6 +25,11 @@ UPDATE vault.access_key SET revoked_at = $1 WHERE key_id IN (SELECT key_id FROM 
 _END = """
 WITH ended AS (DELETE FROM portal_work.login WHERE token_sha256 = $1 RETURNING key_id)
 UPDATE vault.access_key SET revoked_at = $2 WHERE key_id IN (SELECT key_id FROM ended)
+"""
+_FIND = """
+SELECT l.role, l.subject, l.sealed_key
+FROM portal_work.login l JOIN vault.live_key USING (key_id)
+WHERE l.token_sha256 = $1 AND l.expires_at > $2
 """
 
 
@@ -51,17 +56,17 @@ class Sessions:
         self._pool = pool
         self._vault = vault
 
-    async def start(self, role: Role, subject: str, lasts: timedelta, *, now: datetime) -> str:
+    async def start(self, who: Principal, lasts: timedelta, *, now: datetime) -> str:
         """Make a log-in and answer the cookie's value. Those that have run out end."""
         await self._pool.execute(_END_OLD, now)
         token = secrets.token_urlsafe(32)
-        key = await issue_key(self._pool, role, subject)
+        key = await issue_key(self._pool, who.role, who.subject, signed_in_with=who.key_id)
         await self._pool.execute(
             "INSERT INTO portal_work.login (token_sha256, role, subject, key_id,"
             " sealed_key, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
             hash_of(token),
-            role.value,
-            subject,
+            who.role.value,
+            who.subject,
             key.split("_")[1],
             self._vault.seal_secret(_SEAL, key.encode()),
             now + lasts,
@@ -69,13 +74,8 @@ class Sessions:
         return token
 
     async def find(self, token: str, *, now: datetime) -> Session | None:
-        """The log-in that the cookie names, while it lasts."""
-        row = await self._pool.fetchrow(
-            "SELECT role, subject, sealed_key FROM portal_work.login"
-            " WHERE token_sha256 = $1 AND expires_at > $2",
-            hash_of(token),
-            now,
-        )
+        """The log-in that the cookie names, while it lasts and its key is good."""
+        row = await self._pool.fetchrow(_FIND, hash_of(token), now)
         if row is None:
             return None
         key = self._vault.open_secret(_SEAL, row["sealed_key"]).decode()

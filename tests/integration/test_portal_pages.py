@@ -11,7 +11,7 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from services.common.access import Role, issue_key
+from services.common.access import Principal, Role, issue_key
 from services.common.clock import utc_now
 from services.common.http import build_app
 from services.common.postgres import Pool
@@ -163,12 +163,13 @@ async def test_signing_out_ends_the_log_in_and_its_key(hub: Hub, rosa: UUID) -> 
 
 async def test_a_log_in_that_has_run_out_is_over(hub: Hub, rosa: UUID, settings: Settings) -> None:
     sessions = Sessions(hub.pool, await Vault.open(settings))
-    token = await sessions.start(Role.WORKER, str(rosa), timedelta(minutes=5), now=utc_now())
+    who = Principal(Role.WORKER, str(rosa), "")
+    token = await sessions.start(who, timedelta(minutes=5), now=utc_now())
 
     assert await sessions.find(token, now=utc_now()) is not None
     later = utc_now() + timedelta(minutes=5)
     assert await sessions.find(token, now=later) is None
-    await sessions.start(Role.WORKER, str(rosa), timedelta(minutes=5), now=later)
+    await sessions.start(who, timedelta(minutes=5), now=later)
     assert await hub.pool.fetchval("SELECT count(*) FROM portal_work.login") == 1
 
 

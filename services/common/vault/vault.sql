@@ -9,6 +9,14 @@ CREATE TABLE IF NOT EXISTS vault.access_key (
     created_at timestamptz NOT NULL DEFAULT now(),
     revoked_at timestamptz
 );
+-- The key somebody signed in with, where this one was made for the log-in.
+ALTER TABLE vault.access_key ADD COLUMN IF NOT EXISTS signed_in_with text;
+
+-- A log-in ends with the key it began with, also one that began while that was being revoked.
+CREATE OR REPLACE VIEW vault.live_key AS
+SELECT k.key_id, k.secret_sha256, k.role, k.subject
+FROM vault.access_key k LEFT JOIN vault.access_key first ON first.key_id = k.signed_in_with
+WHERE k.revoked_at IS NULL AND first.revoked_at IS NULL;
 
 -- What wraps data keys and the hub's secrets; itself wrapped by the master key `master_id`, which
 -- its custodian keeps. A second row is there only while the master key is being rotated.

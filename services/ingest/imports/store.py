@@ -187,7 +187,7 @@ class ImportStore:
     async def key_is_good(self, key_id: str) -> bool:
         return bool(
             await self._pool.fetchval(
-                "SELECT true FROM vault.access_key WHERE key_id = $1 AND revoked_at IS NULL", key_id
+                "SELECT EXISTS (SELECT FROM vault.live_key WHERE key_id = $1)", key_id
             )
         )
 
