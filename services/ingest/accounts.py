@@ -70,7 +70,7 @@ async def post_worker(request: Request, who: Caller) -> Response:
     """Register a person (organisations), and answer the id and a one-time claim code.
 
     A known `source_record_id` answers the same worker again (200) with a fresh code, or none once
-    the record is claimed.
+    the record is claimed; `warnings` name what was said of the person and comes too late.
     """
     _ = who.organization_id  # 403 for workers
     own: IngestSettings = request.app.state.ingest_settings
@@ -91,6 +91,8 @@ async def post_worker(request: Request, who: Caller) -> Response:
     }
     if code is not None:
         answer["claim_expires_at"] = (at + own.claim_valid).isoformat()
+    if result.warnings:
+        answer["warnings"] = [warning.as_dict() for warning in result.warnings]
     return _secret(answer, 201 if result.status is Status.ACCEPTED else 200)
 
 

@@ -15,6 +15,7 @@ import orjson
 
 from schemas.catalog import EventType
 from schemas.edge import EdgeEvent
+from schemas.models import WorkerRegistered
 from services.common.emit import Actor
 from services.common.errors import FieldError
 from services.common.kafka import Position
@@ -24,6 +25,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _NAMES_OF_THE_EVENT = frozenset({"event_id", "source_event_id"})
 _CONTENT_BYTES = 16
+_TOO_LATE = (
+    "is not taken: the person was registered before, and what was said then stays",
+    "Register a person with POST /v1/workers before the first event about them.",
+)
 _CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
 
 
@@ -46,6 +51,8 @@ class ItemResult(NamedTuple):
     position: Position | None = None
     errors: tuple[FieldError, ...] = ()
     kept_under: UUID | None = None
+    # What was given and not taken, though the event counts as sent.
+    warnings: tuple[FieldError, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """What orjson takes: ids stay UUIDs."""
@@ -94,12 +101,25 @@ class Draft:
 
     def settle(self, status: Status, position: Position) -> None:
         self.result = ItemResult(
-            status, self.event_id, self._called, position, kept_under=self.worker_id
+            status,
+            self.event_id,
+            self._called,
+            position,
+            kept_under=self.worker_id,
+            warnings=_said_too_late(self.model) if status is Status.DUPLICATE else (),
         )
 
     @property
     def _called(self) -> UUID | None:
         return self.known_as or self.worker_id
+
+
+def _said_too_late(model: EdgeEvent) -> tuple[FieldError, ...]:
+    """What the repeated registration of a worker says of the person: the first one alone counts."""
+    if not isinstance(model, WorkerRegistered):
+        return ()
+    given = [name for name in WorkerRegistered.own_names if getattr(model, name) is not None]
+    return tuple(FieldError(name, *_TOO_LATE) for name in sorted(given))
 
 
 def canonical(model: EdgeEvent, source: str) -> bytes:

@@ -150,6 +150,26 @@ async def test_a_known_number_answers_the_same_worker_with_a_fresh_code(
     assert after.json()["claim_code"] is None, "the record has its person"
 
 
+async def test_a_name_after_the_first_event_is_told_as_not_taken(
+    hub: Hub, settings: Settings, provider: dict[str, str]
+) -> None:
+    await hub.http.post("/v1/events", json=enrolled(), headers=provider)
+    named = {"display_name": "Ana López", "contact_email": "ana@example.org"}
+
+    late = await register(hub, provider, source_record_id="r-1", **named)
+    silent = await register(hub, provider, source_record_id="r-1")
+    first = await register(hub, provider, source_record_id="r-2", **named)
+
+    assert late.status_code == 200
+    assert [w["field"] for w in late.json()["warnings"]] == ["contact_email", "display_name"]
+    assert "is not taken" in late.json()["warnings"][0]["problem"]
+    assert "before the first event" in late.json()["warnings"][0]["fix"]
+    assert "warnings" not in silent.json() | first.json()
+    on_file = [decode(record.value) for record in await on_the_log(settings)]
+    names = [e.fields["display_name"] for e in on_file if e.name == "WorkerRegistered"]
+    assert sum(name is not None for name in names) == 1
+
+
 async def test_a_code_gives_the_worker_a_token_once(hub: Hub, provider: dict[str, str]) -> None:
     made = (await register(hub, provider, source_record_id="r-1")).json()
     code = made["claim_code"]

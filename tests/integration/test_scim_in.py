@@ -9,6 +9,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from services.common.access import Role
 from services.common.errors import DependencyDown
@@ -108,6 +109,20 @@ async def test_the_name_is_sealed_and_the_number_is_the_employers_own(hr: Hr) ->
     event_id = UUID(bytes=registered["event_id"])
     place = Place("stories", event_id, worker_id, "display_name")
     assert (await keyring.open_all({place: registered["display_name"]}))[place] == "Ana Diaz"
+
+
+async def test_a_name_after_the_first_event_is_said_to_be_too_late(hr: Hr) -> None:
+    started = {"type": "EmploymentStarted", "source_record_id": "e-17", "employer_id": "acme"}
+    started |= {"employment_id": "j-1", "occurred_at": "2026-01-05T09:00:00Z"}
+    started |= {"wage_period": "UNKNOWN"}
+    answer = await hr.hub.http.post("/v1/events", json=started, headers=hr.key)
+    assert answer.status_code == 202, answer.text
+
+    with capture_logs() as logs:
+        await hr.create(ANA)
+
+    assert [log["fields"] for log in logs if log["event"] == "said too late"] == [["display_name"]]
+    assert [e["type"] for e in await hr.story()].count("WorkerRegistered") == 1
 
 
 async def test_no_plain_text_is_stored(hr: Hr) -> None:

@@ -52,6 +52,9 @@ class Outbox:
                 continue
             result = await self._write(organization_id, stored)
             if result.status in _TAKEN:
+                if result.warnings:
+                    late = [warning.field for warning in result.warnings]
+                    log.warning("said too late", fields=late, scim_id=str(scim_id))
                 await store.told(scim_id, event.number)
                 continue
             kind = stored["item"]["type"]
