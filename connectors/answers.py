@@ -19,7 +19,7 @@ def _web_address(url: str) -> str:
     scheme, _, rest = url.partition("://")
     host = rest.partition("/")[0]
     if scheme not in ("https", "http") or not host or "@" in host:
-        raise ValueError("give an http or https address without a user name")
+        raise ValueError("it must be an https or http address without a user name")
     return url
 
 

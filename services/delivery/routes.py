@@ -62,7 +62,7 @@ def check_config(order: ConnectionOrder) -> None:
 
 
 _FIXES = {
-    "url": "Give the https address of your system.",
+    "url": "Give your system's https address; http only on a network of your own.",
     "token": "Give the bearer token with which your system lets us in, if the connector takes one.",
 }
 

@@ -201,3 +201,20 @@ async def test_a_connection_that_cannot_work_is_refused(
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == field
     assert "two words" not in answer.text
+
+
+async def test_the_refusal_of_an_address_names_both_that_are_taken(parties: Parties) -> None:
+    key = await parties.organization("acme")
+    body = {"connector": "webhook", "categories": ["employment"], "purpose": "advancement"}
+
+    async def connect(scheme: str) -> httpx.Response:
+        order = {**body, "url": f"{scheme}://hr.example/hook"}
+        return await parties.hub.http.post("/v1/connections", json=order, headers=key)
+
+    refused = await connect("ldap")
+    [error] = refused.json()["errors"]
+    assert refused.status_code == 422
+    for taken in ("https", "http"):
+        assert (await connect(taken)).status_code == 201
+        assert f"{taken} " in error["problem"]
+        assert f"{taken} " in error["fix"]
