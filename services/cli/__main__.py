@@ -84,8 +84,12 @@ def up(
     ] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Run everything on this machine until Ctrl-C. The data stays in --data."""
+    """Run everything on this machine until Ctrl-C. The data stays in --data.
+
+    With OPENEDX_TOPICS or PROVIDER_TOPICS_ENABLED set, these are read, too.
+    """
     from services.cli.welcome import as_dict, welcome
+    from services.ingest.sources.settings import any_configured
     from services.launcher.supervisor import Plan, Supervisor, servers_given
 
     progress = _console(stderr=as_json)
@@ -102,6 +106,7 @@ def up(
         not servers_given() if demo is None else demo,
         people=people,
         projections=projections,
+        sources=provider_topics or any_configured(),
         provider_topics=provider_topics,
     )
     Supervisor(plan, progress.print, healthy).run()

@@ -56,7 +56,8 @@ class Plan:
     command: tuple[str, ...] = _COMMAND
     workers: tuple[str, ...] = WORKERS
     projections: int = 1  # workers of that name; they share the partitions
-    provider_topics: bool = False
+    sources: bool = False  # read other systems' topics
+    provider_topics: bool = False  # a port of the local Kafka for providers
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ class Supervisor:
         for name in [f"projections-{n}" for n in range(2, self.plan.projections + 1)]:
             own = {"PROJECTIONS_INSTANCE_ID": name}
             self._keeper.keep(self._program(name, "work", "projections", **own))
-        if self.plan.provider_topics:
+        if self.plan.sources:
             self._keeper.keep(self._program("ingest", "work", "ingest"))
         await self._until_healthy(port)
         self._say(f"Healthy after {time.monotonic() - self._began:.1f} s")

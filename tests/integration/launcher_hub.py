@@ -27,7 +27,12 @@ def up(data: str, port: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
     plan = Plan(
-        Path(data), int(port), demo=False, command=(sys.executable, __file__), workers=("copier",)
+        Path(data),
+        int(port),
+        demo=False,
+        command=(sys.executable, __file__),
+        workers=("copier",),
+        sources="OPENEDX_TOPICS" in os.environ,
     )
     try:
         Supervisor(plan, say, healthy).run()

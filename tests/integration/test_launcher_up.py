@@ -151,6 +151,16 @@ def test_servers_that_the_environment_names_are_used_and_none_is_started(
     assert not (data / "kafka").exists()
 
 
+def test_the_process_that_reads_sources_is_one_of_the_children(
+    start: Any, given_servers: dict[str, str]
+) -> None:
+    running = start({**given_servers, "OPENEDX_TOPICS": '["edx"]'})
+
+    running.addresses()
+
+    assert set(running.children()) == {"http", "copier", "ingest"}
+
+
 async def test_a_child_that_dies_is_shown_with_its_last_lines_and_started_again(
     start: Any, given_servers: dict[str, str]
 ) -> None:

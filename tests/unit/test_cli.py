@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -153,6 +154,23 @@ def test_the_list_of_benchmarks_is_json_when_asked() -> None:
     assert all(isinstance(text, str) and text for text in listed.values())
 
 
+@pytest.fixture
+def plans(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What each `up` of the test would run."""
+    from services.launcher import supervisor
+
+    plans: list[supervisor.Plan] = []
+
+    class Noted:
+        def __init__(self, plan: supervisor.Plan, *_: object) -> None:
+            plans.append(plan)
+
+        def run(self) -> None: ...
+
+    monkeypatch.setattr(supervisor, "Supervisor", Noted)
+    return plans
+
+
 @pytest.mark.parametrize(
     ("named", "options", "demo"),
     [
@@ -164,23 +182,42 @@ def test_the_list_of_benchmarks_is_json_when_asked() -> None:
     ],
 )
 def test_the_demo_stays_off_clusters_of_ones_own(
-    named: dict[str, str], options: list[str], demo: bool, monkeypatch: pytest.MonkeyPatch
+    named: dict[str, str],
+    options: list[str],
+    demo: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    plans: list[Any],
 ) -> None:
     from services.cli.__main__ import app
-    from services.launcher import supervisor
 
-    plans = []
-
-    class Noted:
-        def __init__(self, plan: supervisor.Plan, *_: object) -> None:
-            plans.append(plan)
-
-        def run(self) -> None: ...
-
-    monkeypatch.setattr(supervisor, "Supervisor", Noted)
     for name in ("KAFKA_BOOTSTRAP", "DATABASE_URL"):
         monkeypatch.delenv(name, raising=False)
     for name, value in named.items():
         monkeypatch.setenv(name, value)
     app(["up", *options], standalone_mode=False)
     assert [plan.demo for plan in plans] == [demo]
+
+
+@pytest.mark.parametrize(
+    ("named", "options", "sources"),
+    [
+        ({}, [], False),
+        ({"OPENEDX_TOPICS": "[]", "PROVIDER_TOPICS_ENABLED": "false"}, [], False),
+        ({"OPENEDX_TOPICS": '["prod-learning-certificate-lifecycle"]'}, [], True),
+        ({"PROVIDER_TOPICS_ENABLED": "true"}, [], True),
+        ({}, ["--provider-topics"], True),
+    ],
+)
+def test_up_reads_the_sources_that_are_configured(
+    named: dict[str, str],
+    options: list[str],
+    sources: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    plans: list[Any],
+) -> None:
+    from services.cli.__main__ import app
+
+    for name, value in named.items():
+        monkeypatch.setenv(name, value)
+    app(["up", *options], standalone_mode=False)
+    assert [plan.sources for plan in plans] == [sources]

@@ -67,3 +67,8 @@ class ProviderTopicSettings(BaseSettings):
     @property
     def pattern(self) -> str:
         return rf"^{re.escape(self.prefix)}[a-z0-9][a-z0-9-]{{1,62}}\.in$"
+
+
+def any_configured() -> bool:
+    """Whether there is anything for `throughline work ingest` to read."""
+    return bool(OpenEdxSettings().topics) or ProviderTopicSettings().enabled
