@@ -240,9 +240,20 @@ async def identity(settings: Settings) -> Finding:
 
 
 async def openedx(settings: Settings) -> Finding:
-    """Records of Open edX's topics that were not taken."""
+    """Records of Open edX's topics that were not taken, and whether reading waits."""
+    from services.ingest.sources.waits import WAITING
+
     fix = "Have them sent again once that is put right, then delete the rows of"
-    return await _not_taken(settings, "Open edX", _OPENEDX, f"{fix} ingest_work.source_reject.")
+    fix += " ingest_work.source_reject."
+    refused = await _not_taken(settings, "Open edX", _OPENEDX, fix)
+    waiting = await _row(settings, WAITING)
+    if waiting is None or waiting["why"] is None:
+        return refused
+    why = waiting["why"][:_REASON_LENGTH]
+    found = f"waits since {waiting['since']:%Y-%m-%d %H:%M} UTC: {why}; {refused.found}"
+    fix = "Nothing is lost: it goes on once that is back. Are OPENEDX_BOOTSTRAP and _REGISTRY_URL"
+    fix = " ".join([f"{fix} right?", *([refused.fix] if refused.fix else [])])
+    return Finding("Open edX", False, found, fix)
 
 
 async def scim_in(settings: Settings) -> Finding:

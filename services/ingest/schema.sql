@@ -41,6 +41,14 @@ CREATE TABLE IF NOT EXISTS ingest_work.source_reject (
     PRIMARY KEY (topic, partition, log_offset, reason)
 );
 
+-- Sources that read nothing now, since when, and what for; true until a while after the next try.
+CREATE TABLE IF NOT EXISTS ingest_work.source_wait (
+    source text PRIMARY KEY,
+    since timestamptz NOT NULL,
+    why text NOT NULL,
+    next_try_at timestamptz NOT NULL
+);
+
 -- Versions of sharing agreements as they were signed over HTTP; `position` is null until the event
 -- is on the log. Lost, they are read again from the log (`services.common.agreements_on_file`).
 CREATE TABLE IF NOT EXISTS ingest_work.agreement (

@@ -16,6 +16,10 @@ REJECT = """
 INSERT INTO ingest_work.source_reject (source, topic, partition, log_offset, reason, rejected_at)
 VALUES ('river-college', 'edx', 0, $1, $2, $3::text::timestamptz)
 """
+WAIT = """
+INSERT INTO ingest_work.source_wait (source, since, why, next_try_at)
+VALUES ($1, now(), $2, now() + make_interval(secs => $3))
+"""
 SCIM = """
 INSERT INTO vault.scim_event (organization_id, id, worker_id, sealed, refused, written_at)
 VALUES ('acme', $1, $1, '', $2, $3::text::timestamptz)
@@ -60,6 +64,24 @@ async def test_records_of_open_edx_that_were_not_taken(doctor: Doctor, pool: Poo
     assert found == "2 refused, the oldest on 2026-05-03 08:30 UTC: DoesNotDecode: no ce_id"
     assert fix is not None
     assert "ingest_work.source_reject" in fix
+
+
+async def test_open_edx_waits_for_what_is_away(doctor: Doctor, pool: Pool) -> None:
+    await pool.execute(REJECT, 7, "DoesNotDecode: no ce_id", "2026-05-03T08:30Z")
+    await pool.execute(WAIT, "river-college", "the schema registry answers 503", 30)
+
+    ok, found, fix = await doctor.says("Open edX")
+
+    assert not ok
+    assert found.startswith("waits since ")
+    assert "the schema registry answers 503; 1 refused, the oldest on 2026-05-03" in found
+    assert fix is not None
+    assert "OPENEDX_BOOTSTRAP and _REGISTRY_URL" in fix
+
+
+async def test_a_wait_whose_next_try_is_long_overdue_is_over(doctor: Doctor, pool: Pool) -> None:
+    await pool.execute(WAIT, "river-college", "the schema registry answers 503", -61)
+    assert await doctor.says("Open edX") == (True, "nothing was refused", None)
 
 
 async def test_refused_events_of_employers_users(doctor: Doctor, pool: Pool) -> None:

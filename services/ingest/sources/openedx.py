@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -23,6 +24,7 @@ from services.common.postgres import AWAY, Pool
 from services.ingest.drafts import ItemResult, Status
 from services.ingest.sources.registry import Registry
 from services.ingest.sources.settings import OpenEdxSettings
+from services.ingest.sources.waits import Waits
 from services.ingest.writer import Writer
 
 log = get_logger("openedx")
@@ -53,6 +55,7 @@ class OpenEdxSource:
         self._pool = pool
         self._principal = Principal(Role.PROVIDER, own.provider_id, "openedx")
         self._registry = Registry(own.registry_url, own.registry_timeout)
+        self._waits = Waits(pool, own.provider_id)
         self._wait_s = _FIRST_WAIT_S  # doubles with each failure until something is taken
 
     async def run(self) -> None:
@@ -62,12 +65,16 @@ class OpenEdxSource:
                 try:
                     await self._read()
                 except (RetryableError, KafkaError, *AWAY) as error:
-                    why, wait_s = str(error) or repr(error), self._wait_s
-                    log.warning("trying again", why=why, wait_s=wait_s)
-                    await asyncio.sleep(wait_s)
-                    self._wait_s = min(2 * wait_s, self._own.longest_wait.total_seconds())
+                    await self._wait(str(error) or repr(error))
         finally:
             await self._registry.close()
+
+    async def _wait(self, why: str) -> None:
+        wait_s = self._wait_s
+        log.warning("trying again", why=why, wait_s=wait_s)
+        await self._waits.waits(why, timedelta(seconds=wait_s))
+        await asyncio.sleep(wait_s)
+        self._wait_s = min(2 * wait_s, self._own.longest_wait.total_seconds())
 
     async def _read(self) -> None:
         consumer = AIOKafkaConsumer(
@@ -77,13 +84,14 @@ class OpenEdxSource:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
         )
-        await consumer.start()
         try:
+            await consumer.start()
             while True:
                 batches = await consumer.getmany(timeout_ms=200, max_records=self._own.batch_events)
                 for partition, records in batches.items():
                     await self._take(records)
                     await consumer.commit({partition: records[-1].offset + 1})
+                    await self._waits.goes_on()
                     self._wait_s = _FIRST_WAIT_S
         finally:
             await consumer.stop()

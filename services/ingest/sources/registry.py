@@ -11,9 +11,11 @@ import fastavro
 import httpx
 
 from services.common.codec import FRAME_SIZE, schema_id_of
-from services.common.errors import DependencyDown, DoesNotDecode, UnknownSchema
+from services.common.errors import DependencyDown, DoesNotDecode
 
-_MAX_SCHEMA_BYTES = 1_000_000
+_MAX_SCHEMA_LENGTH = 1_000_000
+# A registry's own words, other than the 404 of a wrong address or of a proxy before it.
+_NOT_FOUND = frozenset({40401, 40402, 40403})
 
 
 class Registry:
@@ -29,8 +31,8 @@ class Registry:
     async def decode(self, value: bytes) -> Any:
         """Decode a Confluent-framed value.
 
-        Raises DoesNotDecode for bytes that are not what their schema says, UnknownSchema and
-        DependencyDown when the registry does not know the schema or does not answer.
+        Raises DoesNotDecode for bytes that are not what their schema says and for a schema that
+        the registry says it does not have, DependencyDown while it does not answer as it should.
         """
         schema = await self._schema(schema_id_of(value))
         buffer = io.BytesIO(value)
@@ -49,12 +51,30 @@ class Registry:
         try:
             answer = await self._http.get(f"/schemas/ids/{schema_id}")
         except httpx.HTTPError as error:
-            raise DependencyDown(f"the schema registry does not answer: {error}") from error
-        if answer.status_code == 404:
-            raise UnknownSchema(f"the registry has no schema {schema_id}")
-        if answer.status_code != 200 or len(answer.content) > _MAX_SCHEMA_BYTES:
-            raise DependencyDown(f"the schema registry answers {answer.status_code}")
+            why = str(error) or type(error).__name__
+            raise DependencyDown(f"the schema registry does not answer: {why}") from error
+        text = _schema_in(answer)
+        if text is None:
+            raise DoesNotDecode(f"the schema registry has no schema {schema_id}")
+        if len(text) > _MAX_SCHEMA_LENGTH:
+            raise DoesNotDecode(f"schema {schema_id} is longer than {_MAX_SCHEMA_LENGTH:,}")
         try:
-            return fastavro.parse_schema(json.loads(answer.json()["schema"]))
+            return fastavro.parse_schema(json.loads(text))
         except (ValueError, KeyError, TypeError, fastavro.schema.SchemaParseException) as error:
             raise DoesNotDecode(f"schema {schema_id} is not a schema: {error}") from error
+
+
+def _schema_in(answer: httpx.Response) -> str | None:
+    """The schema's text; None when the registry says that it has none of this id.
+
+    Raises DependencyDown for any other answer: what stands there now may be another server.
+    """
+    try:
+        body = answer.json()
+        if answer.status_code == 404 and body["error_code"] in _NOT_FOUND:
+            return None
+        if answer.status_code == 200:
+            return str(body["schema"])
+    except (ValueError, KeyError, TypeError):
+        pass  # no registry's answer
+    raise DependencyDown(f"the schema registry answers {answer.status_code}, and no schema")
