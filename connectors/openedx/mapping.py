@@ -66,7 +66,8 @@ def _left(message: Message, provider_id: str) -> list[Item]:
     enrolment = message.data["enrollment"]
     user, course_key = enrolment["user"], enrolment["course"]["course_key"]
     place = {**_enrolment(user, course_key), "provider_id": provider_id}
-    left = {"reason": "WITHDREW", "day_known": True}
+    # No field says who ended the enrolment, or why: staff and the platform itself do so, too.
+    left = {"reason": "UNKNOWN", "day_known": True}
     return [{**_base(message, user, "TrainingExited"), **place, **left}]
 
 

@@ -18,6 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from structlog.testing import capture_logs
 
 from connectors.testing import listening
+from services.common.access import Role, issue_key
 from services.common.codec import Decoded, decode
 from services.common.postgres import Pool
 from services.common.settings import Settings
@@ -91,8 +92,9 @@ async def openedx(
 
 @pytest.fixture
 async def source(
-    openedx: OpenEdx, registry_url: str, environment: dict[str, str], tmp_path: Path
+    openedx: OpenEdx, registry_url: str, environment: dict[str, str], pool: Pool, tmp_path: Path
 ) -> AsyncIterator[HubProcess]:
+    await issue_key(pool, Role.PROVIDER, "river-college")
     env = {
         **environment,
         "OPENEDX_TOPICS": json.dumps([openedx.full_topic]),  # type: ignore[attr-defined]
@@ -222,6 +224,7 @@ class FlakyRegistry:
 async def test_after_something_was_taken_the_wait_is_short_again(
     settings: Settings, pool: Pool, producer: AIOKafkaProducer
 ) -> None:
+    await issue_key(pool, Role.PROVIDER, "open-edx")
     registry, topic = FlakyRegistry({1: 2, 2: 1}), f"edx-{secrets.token_hex(4)}"
     await make_topic(settings, topic, partitions=1)
     vault = await Vault.open(settings)

@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaProducer
 
 from connectors.testing import listening
 from services.cli.doctor import openedx as doctor_says
+from services.common.access import Role, issue_key
 from services.common.codec import decode
 from services.common.errors import DoesNotDecode
 from services.common.postgres import Pool
@@ -78,7 +79,8 @@ class Topic:
 
 
 @pytest.fixture
-async def topic(settings: Settings, producer: AIOKafkaProducer) -> Topic:
+async def topic(settings: Settings, pool: Pool, producer: AIOKafkaProducer) -> Topic:
+    await issue_key(pool, Role.PROVIDER, "open-edx")
     made = Topic(producer)
     await make_topic(settings, made.name, partitions=1)
     return made
@@ -181,6 +183,21 @@ async def test_a_registry_that_refuses_connections_or_hangs_is_waited_for(
 
     assert told == ["WorkerRegistered", "TrainingEnrolled"]
     assert await pool.fetchval("SELECT count(*) FROM ingest_work.source_reject") == 0
+
+
+async def test_who_sends_speaks_in_its_registered_role_and_waits_until_it_has_one(
+    settings: Settings, pool: Pool, topic: Topic
+) -> None:
+    await pool.execute("DELETE FROM vault.access_key")
+    await topic.send(1)
+    async with listening(SchemaRegistry().answer) as url, reading(settings, pool, topic, url):
+        await waits(pool, "no organisation open-edx is registered")
+        await issue_key(pool, Role.EMPLOYER, "open-edx")
+        await until(lambda: goes_on(pool))
+
+    [reason] = await pool.fetch("SELECT reason FROM ingest_work.source_reject")
+    assert "employer may not author TrainingEnrolled" in reason["reason"]
+    assert await on_the_log(settings) == []
 
 
 @asynccontextmanager

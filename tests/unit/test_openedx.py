@@ -66,6 +66,7 @@ def test_an_active_enrolment_is_an_enrolment_and_an_inactive_one_an_exit() -> No
     assert types(left) == ["TrainingExited"]
     assert active[0]["enrolment_id"] == left[0]["enrolment_id"]
     assert active[0]["course_id"] == "course-v1:River+FORK1+2026"
+    assert left[0]["reason"] == "UNKNOWN", "nothing on the wire says why"
 
 
 def test_an_earned_certificate_is_a_passed_course_and_a_credential() -> None:

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from connectors.openedx.mapping import Item, Message, events
-from services.common.access import Principal, Role
+from services.common.access import Principal, registered_role
 from services.common.clock import utc_now
 from services.common.errors import DoesNotDecode, RetryableError
 from services.common.log import get_logger
@@ -53,7 +53,6 @@ class OpenEdxSource:
         self._bootstrap = own.bootstrap or bootstrap
         self._writer = writer
         self._pool = pool
-        self._principal = Principal(Role.PROVIDER, own.provider_id, "openedx")
         self._registry = Registry(own.registry_url, own.registry_timeout)
         self._waits = Waits(pool, own.provider_id)
         self._wait_s = _FIRST_WAIT_S  # doubles with each failure until something is taken
@@ -76,7 +75,15 @@ class OpenEdxSource:
         await asyncio.sleep(wait_s)
         self._wait_s = min(2 * wait_s, self._own.longest_wait.total_seconds())
 
+    async def _author(self) -> Principal:
+        """Their organisation, in the role in which it was registered. Raises RetryableError."""
+        role = await registered_role(self._pool, self._own.provider_id)
+        if role is None:
+            raise RetryableError(f"no organisation {self._own.provider_id} is registered")
+        return Principal(role, self._own.provider_id, "openedx")
+
     async def _read(self) -> None:
+        author = await self._author()
         consumer = AIOKafkaConsumer(
             *self._own.topics,
             bootstrap_servers=self._bootstrap,
@@ -89,14 +96,14 @@ class OpenEdxSource:
             while True:
                 batches = await consumer.getmany(timeout_ms=200, max_records=self._own.batch_events)
                 for partition, records in batches.items():
-                    await self._take(records)
+                    await self._take(records, author)
                     await consumer.commit({partition: records[-1].offset + 1})
                     await self._waits.goes_on()
                     self._wait_s = _FIRST_WAIT_S
         finally:
             await consumer.stop()
 
-    async def _take(self, records: Sequence[ConsumerRecord]) -> None:
+    async def _take(self, records: Sequence[ConsumerRecord], author: Principal) -> None:
         """Write what the records mean; keep, with the reason, what cannot be taken."""
         items: list[tuple[ConsumerRecord, Item]] = []
         rejects: list[Reject] = []
@@ -107,7 +114,7 @@ class OpenEdxSource:
                 items += [(record, item) for item in found]
             except (DoesNotDecode, KeyError, TypeError, ValueError) as error:
                 rejects.append(Reject(record, f"{type(error).__name__}: {error}"))
-        results = await self._writer.write([item for _, item in items], self._principal, utc_now())
+        results = await self._writer.write([item for _, item in items], author, utc_now())
         rejects += [
             Reject(record, _reason(item, result))
             for (record, item), result in zip(items, results, strict=True)
