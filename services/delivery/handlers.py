@@ -119,7 +119,7 @@ def _sort_one(record: Record, found: Sorted) -> None:
         found.withdrawals.append(WithdrawalSeen(record.offset, grant_id))
     elif event_type.name == "RecordVoided":
         fields = decode(record.value).fields
-        if fields["source"] == HUB:  # what a source takes back itself is told by its corrections
+        if fields["source"] == HUB:  # of a source's own nobody is told yet; see docs/design.md
             target = UUID(bytes=fields["voided_event_id"])
             void_id = UUID(bytes=ids[:16])
             found.voids.append(VoidSeen(record.offset, worker_id, target, void_id))
