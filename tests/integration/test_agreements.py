@@ -365,20 +365,20 @@ async def test_the_open_edx_source_keeps_what_no_agreement_covers_as_rejects(
     vault = await Vault.open(settings)
     writer = Writer(settings, hub.pool, vault, Keyring(hub.pool, vault))
     source = OpenEdxSource(OpenEdxSettings(), settings.kafka_bootstrap, writer, hub.pool)
-    data = {"certificate": {}}
+    await hub.key(Role.PROVIDER, "open-edx")
+    author, data = await source._author(), {"certificate": {}}
     monkeypatch.setattr(source, "_message", lambda record: _message(record, data))
     monkeypatch.setattr(
         "services.ingest.sources.openedx.events",
         lambda message, provider_id: [enrolled(provider_id=provider_id)],
     )
     try:
-        await source._take([_record(1)])
+        await source._take([_record(1)], author)
         reasons = await hub.pool.fetch("SELECT reason FROM ingest_work.source_reject")
         assert len(reasons) == 1
         assert "no sharing agreement lets open-edx send" in reasons[0]["reason"]
-        await hub.key(Role.PROVIDER, "open-edx")
         await sign(hub, operator, organization_id="open-edx")
-        await source._take([_record(2)])
+        await source._take([_record(2)], author)
         assert await hub.pool.fetchval("SELECT count(*) FROM ingest_work.source_reject") == 1
         assert len(await on_the_log(settings)) == 2
     finally:
