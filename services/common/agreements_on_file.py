@@ -163,11 +163,24 @@ async def check_receiving(
     """Raises Problem 403 when no agreement lets the caller receive these parts for them."""
     if principal.role not in BOUND:
         return
-    mine = (await on_file(pool, [principal.subject]))[principal.subject]
-    if is_free(mine, required=required):
-        return
-    if refusal := receiving_refused(principal.subject, categories, purposes, mine, at=utc_now()):
+    mine = principal.subject
+    if refusal := await why_not_receive(pool, mine, categories, purposes, required=required):
         raise _not_covered(refusal)
+
+
+async def why_not_receive(
+    pool: Pool,
+    organization_id: str,
+    categories: Iterable[str],
+    purposes: Iterable[str],
+    *,
+    required: bool,
+) -> FieldError | None:
+    """Why an organisation may not receive these parts for these purposes now, or None."""
+    mine = (await on_file(pool, [organization_id]))[organization_id]
+    if is_free(mine, required=required):
+        return None
+    return receiving_refused(organization_id, categories, purposes, mine, at=utc_now())
 
 
 def may_send(event_type: str) -> Any:

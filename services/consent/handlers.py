@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from services.common.emit import Actor, Event, about_worker
@@ -135,10 +137,9 @@ class Asked:
         )
 
     def same_as(self, other: Asked) -> bool:
-        """Whether both ask the same person for the same."""
+        """Whether both ask for the same, whoever is asked."""
         mine, theirs = (
-            (a.worker_id, a.recipient_id, a.categories, a.purposes, a.expires_at)
-            for a in (self, other)
+            (a.recipient_id, a.categories, a.purposes, a.expires_at) for a in (self, other)
         )
         return mine == theirs
 
@@ -168,6 +169,33 @@ def ask(
         requested_at=now,
         expires_at=order.expires_at,
     )
+
+
+def check_request(
+    order: GrantOrder, asked: Mapping[str, Any] | None, *, stands: bool, now: datetime
+) -> None:
+    """Whether a grant may name this request to its giver as what it answers.
+
+    stands: whether a grant that answers it is in force. A no, and a yes that was withdrawn, may be
+    followed by another yes. Raises Problem 422 or 409 that names `request_id` and the fix.
+    """
+    if asked is None:
+        fix = "Use an id of GET /v1/access-requests (`after` waits for a new one), or leave it out."
+        raise invalid("request_id", "you were not asked by such a request", fix)
+    if asked["recipient_id"] != order.recipient_id:
+        problem = f"it is a request of {asked['recipient_id']}, not of {order.recipient_id}"
+        fix = "Name who asked as recipient_id, or leave request_id out."
+        raise invalid("request_id", problem, fix)
+    if now >= asked["expires_at"]:
+        raise _too_late("expired", f"it could be answered until {asked['expires_at']:%Y-%m-%d}")
+    if stands:
+        raise _too_late("answered", "a grant that answers it is in force")
+
+
+def _too_late(code: str, problem: str) -> Problem:
+    fix = "Leave request_id out: a grant needs no request."
+    error = FieldError("request_id", problem, fix)
+    return Problem(409, code, f"request_id: {problem}. {fix}", errors=[error])
 
 
 def decline(request_id: str, worker_id: UUID, recipient_id: str, *, now: datetime) -> Event:

@@ -12,6 +12,8 @@ from services.common.access import Principal, Role
 from services.common.vault import Vault
 from services.consent.handlers import Given, invalid
 
+_NOT_SHOWN = frozenset({"worker_id", "declined_position"})
+
 
 def grant_answer(given: Given) -> dict[str, Any]:
     """A grant as its giver sees it."""
@@ -50,7 +52,7 @@ def request_state(row: Mapping[str, Any], now: datetime) -> str:
 
 def _person(row: Mapping[str, Any], who: Principal, vault: Vault) -> dict[str, Any]:
     """The row without the worker's id; an organisation gets the name it knows the worker by."""
-    kept = {name: value for name, value in row.items() if name != "worker_id"}
+    kept = {name: value for name, value in row.items() if name not in _NOT_SHOWN}
     if who.role is Role.WORKER:
         return kept
     return {"subject": vault.pseudonym(row["worker_id"], who.organization_id), **kept}

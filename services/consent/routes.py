@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -16,8 +18,10 @@ from services.common.clock import utc_now
 from services.common.emit import Actor, publish, stored
 from services.common.errors import Problem, not_found, unavailable
 from services.common.ids import new_id
+from services.common.people import person_meant
 from services.common.positions import read_after
 from services.consent import handlers, pages
+from services.consent.identity.claims import live
 from services.consent.requests import AccessRequest, GrantOrder
 from services.consent.settings import ConsentSettings
 from services.consent.store import ConsentStore
@@ -69,36 +73,26 @@ async def request_access(
     await check_receiving(
         app.pool, who, order.categories, order.purposes, required=app.settings.require_agreement
     )
+    mine = who.organization_id
+    meant = partial(person_meant, app.pool, app.vault, mine)
+    worker_id = await meant(worker_id=order.worker_id, number=order.source_record_id)
     asked = handlers.ask(
         order,
         str(order.request_id or new_id()),
-        await _person(order, request, store, who.organization_id),
-        who.organization_id,
+        worker_id,
+        mine,
         longest=own.longest_request,
         now=utc_now(),
     )
     kept, event, position = await store.reserve_request(asked, asked.event(Actor.of(who)))
-    if not kept.same_as(asked):
+    same_person = kept.worker_id == worker_id or await meant(worker_id=kept.worker_id) == worker_id
+    if not (same_person and kept.same_as(asked)):
         raise handlers.conflict("request")
     if position is None:
         at = await publish(app.producer, app.settings, stored(event, kept.worker_id.bytes))
         position = str(at)
         await store.request_published(kept.request_id, position)
     return {"request_id": kept.request_id, "position": position}
-
-
-async def _person(
-    order: AccessRequest, request: Request, store: ConsentStore, organization_id: str
-) -> UUID:
-    """Who is asked. Raises Problem 404."""
-    if order.source_record_id is not None:
-        index = request.app.state.vault.blind_index(organization_id, order.source_record_id)
-        found = await store.worker_of_record(organization_id, index)
-    else:
-        found = await store.worker_now(order.worker_id) if order.worker_id is not None else None
-    if found is None:
-        raise not_found("worker")
-    return found
 
 
 @router.get("/access-requests")
@@ -121,7 +115,7 @@ def _about(who: Principal) -> UUID | None:
     return who.worker_id if who.role is Role.WORKER else None
 
 
-@router.post("/access-requests/{request_id}/decline", status_code=202)
+@router.post("/access-requests/{request_id:path}/decline", status_code=202)
 async def decline(request_id: str, request: Request, who: Caller, store: Store) -> dict[str, Any]:
     """Say no. Nothing was shared by the request."""
     found = await store.request(who.worker_id, request_id)
@@ -144,12 +138,10 @@ async def give(
     worker_id = who.worker_id
     kept = await store.given(order.grant_id) if order.grant_id else None
     if kept is None:
-        if not await store.is_registered(order.recipient_id):
-            raise handlers.invalid(
-                "recipient_id", "there is no such organisation", "Use an id from the directory."
-            )
+        now = utc_now()
+        await _check_named(order, worker_id, store, now)
         kept = handlers.grant(
-            order, order.grant_id or new_id(), worker_id, longest=own.longest_grant, now=utc_now()
+            order, order.grant_id or new_id(), worker_id, longest=own.longest_grant, now=now
         )
     kept, event, position = await store.reserve_grant(kept, kept.event())
     if not kept.answers(order, worker_id):
@@ -160,6 +152,22 @@ async def give(
         position = await _publish_grant(request, kept, event)
         await store.grant_published(kept.grant_id, position)
     return {**pages.grant_answer(kept), "position": position}
+
+
+async def _check_named(
+    order: GrantOrder, worker_id: UUID, store: ConsentStore, now: datetime
+) -> None:
+    """Whether there is the recipient, and the request. Raises Problem 422, 409."""
+    if not await store.is_registered(order.recipient_id):
+        raise handlers.invalid(
+            "recipient_id", "there is no such organisation", "Use an id from the directory."
+        )
+    if order.request_id is None:
+        return
+    asked = await store.request(worker_id, order.request_id)
+    given = live(await store.grants_of_worker(worker_id, 1000), now)
+    stands = any(grant["request_id"] == order.request_id for grant in given)
+    handlers.check_request(order, asked, stands=stands, now=now)
 
 
 async def _publish_grant(request: Request, given: handlers.Given, event: bytes) -> str:

@@ -62,29 +62,31 @@ ON CONFLICT (request_id) DO NOTHING
 """
 REQUEST = "SELECT * FROM consent.request WHERE request_id = $1"
 REQUEST_PUBLISHED = "UPDATE consent.request SET position = $2 WHERE request_id = $1"
+# The read model has each request under whoever it is about by now, which a merge or split changes;
+# `consent.request` has those of the last moment, too. While one moves it stands under both ids.
 _REQUESTS = """
-SELECT request_id, worker_id, coalesce(n.recipient_id, a.recipient_id) AS recipient_id,
-       coalesce(n.categories, a.categories) AS categories,
-       coalesce(n.purposes, a.purposes) AS purposes,
-       coalesce(n.requested_at, a.requested_at) AS requested_at,
-       coalesce(n.expires_at, a.expires_at) AS expires_at,
-       coalesce(n.declined_at, a.declined_at) AS declined_at, a.granted_at, a.grant_id
-FROM (SELECT * FROM consent.request WHERE position IS NOT NULL AND {mine}) n
-FULL JOIN (SELECT * FROM read.access_request WHERE requested_at IS NOT NULL AND {mine}) a
-    USING (request_id, worker_id)
-ORDER BY requested_at DESC, request_id
+SELECT DISTINCT ON (requested_at, request_id, recipient_id) *
+FROM (
+    SELECT request_id, worker_id, recipient_id, a.categories, a.purposes, a.requested_at,
+           a.expires_at, coalesce(n.declined_at, a.declined_at) AS declined_at,
+           n.declined_position, a.granted_at, a.grant_id
+    FROM read.access_request a
+    LEFT JOIN consent.request n USING (request_id, worker_id, recipient_id)
+    WHERE a.requested_at IS NOT NULL AND {mine}
+    UNION ALL
+    SELECT request_id, worker_id, recipient_id, categories, purposes, requested_at, expires_at,
+           declined_at, declined_position, NULL, NULL
+    FROM consent.request n
+    WHERE position IS NOT NULL AND {mine} AND NOT EXISTS (
+        SELECT FROM read.access_request a WHERE a.recipient_id = n.recipient_id
+            AND a.request_id = n.request_id AND a.requested_at IS NOT NULL)
+) r
+ORDER BY requested_at DESC, request_id, recipient_id, granted_at, declined_at
 LIMIT $2
 """
 REQUESTS_TO_WORKER = _REQUESTS.format(mine="worker_id = $1")
 REQUESTS_OF_RECIPIENT = _REQUESTS.format(mine="recipient_id = $1")
-ONE_REQUEST = """
-SELECT recipient_id, declined_at, declined_position FROM consent.request
-WHERE worker_id = $1 AND request_id = $2 AND position IS NOT NULL
-UNION ALL
-SELECT recipient_id, declined_at, NULL FROM read.access_request
-WHERE worker_id = $1 AND request_id = $2
-LIMIT 1
-"""
+ONE_REQUEST = _REQUESTS.format(mine="worker_id = $1 AND request_id = $3")
 DECLINED = """
 UPDATE consent.request SET declined_at = $2, declined_position = $3 WHERE request_id = $1
 """
@@ -118,15 +120,6 @@ SELECT EXISTS (
 """
 
 REGISTERED = "SELECT EXISTS (SELECT FROM read.organization WHERE organization_id = $1)"
-# A merged id stands for the one that the story goes on under.
-WORKER_NOW = """
-SELECT coalesce(
-    (SELECT coalesce(merged_into, worker_id) FROM vault.worker WHERE worker_id = $1),
-    (SELECT worker_id FROM read.worker WHERE worker_id = $1))
-"""
-WORKER_OF_RECORD = """
-SELECT worker_id FROM vault.source_record WHERE source = $1 AND record_index = $2
-"""
 DISCLOSURES = """
 SELECT message_id, recipient_id, connection_id, grant_id, subject_event_id, subject_type,
        subject_category, outcome, reason, http_status, attempts, first_at, last_at, delivered_at
@@ -229,7 +222,8 @@ class ConsentStore:
         return [dict(r) for r in await self._pool.fetch(REQUESTS_OF_RECIPIENT, recipient_id, limit)]
 
     async def request(self, worker_id: UUID, request_id: str) -> dict[str, Any] | None:
-        row = await self._pool.fetchrow(ONE_REQUEST, worker_id, request_id)
+        """What this person was asked, and what came of it; None when nobody asked it."""
+        row = await self._pool.fetchrow(ONE_REQUEST, worker_id, 1, request_id)
         return dict(row) if row else None
 
     async def declined(self, request_id: str, at: datetime, position: str) -> None:
@@ -237,15 +231,6 @@ class ConsentStore:
 
     async def is_registered(self, organization_id: str) -> bool:
         return bool(await self._pool.fetchval(REGISTERED, organization_id))
-
-    async def worker_now(self, worker_id: UUID) -> UUID | None:
-        """The id that this worker has now; None for nobody's."""
-        found: UUID | None = await self._pool.fetchval(WORKER_NOW, worker_id)
-        return found
-
-    async def worker_of_record(self, source: str, record_index: bytes) -> UUID | None:
-        found: UUID | None = await self._pool.fetchval(WORKER_OF_RECORD, source, record_index)
-        return found
 
     async def disclosures(
         self, worker_id: UUID, before: tuple[datetime, str] | None, limit: int

@@ -24,6 +24,7 @@ from services.portal import (
     entry,
     flow,
     i18n,
+    joining,
     outcomes,
     pages,
     promised,
@@ -69,6 +70,8 @@ def routes() -> list[BaseRoute]:
         ("POST", "/me/promises/{promise:path}/{place}", disputes.say),
         ("GET", "/me/requests/{request:path}", requests.request_page),
         ("POST", "/me/requests/{request:path}", requests.answer),
+        ("GET", joining.JOIN, joining.join_page),
+        ("POST", joining.JOIN, joining.join),
         ("GET", "/me/{anything:path}", entry.nowhere),
     ]
     employers: list[tuple[str, str, Handler]] = [

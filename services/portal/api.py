@@ -14,6 +14,7 @@ from services.common.access import Principal, Role, caller
 from services.common.clock import utc_now
 from services.common.errors import not_found
 from services.common.moments import AsOf, as_of_parameters
+from services.common.people import person_meant
 from services.common.positions import parse_after, wait_until_read
 from services.portal.past import Subject, one_state, story_page, telling
 from services.portal.promise_store import PromiseStore
@@ -248,19 +249,26 @@ async def _own_story(request: Request, subject: Subject, page: Page) -> dict[str
 
 async def _worker_now(request: Request, worker: str) -> Subject:
     """Whom an id stands for, which a merge may have changed. Raises Problem 404."""
+    asked = _id(worker)
+    return Subject(asked, await _read_store(request).worker_now(asked))
+
+
+def _id(worker: str) -> UUID:
     try:
-        asked = UUID(worker)
+        return UUID(worker)
     except ValueError:
         raise not_found("worker") from None
-    return Subject(asked, await _read_store(request).worker_now(asked))
 
 
 async def _person(request: Request, worker: str, who: Principal) -> Subject:
     """Who an organisation speaks of, by id or by its own name for the person. Raises 404."""
+    state, mine = request.app.state, who.organization_id
     if not worker.startswith("w-"):
-        return await _worker_now(request, worker)
-    vault = request.app.state.vault
-    for known in await _read_store(request).shared_with(who.organization_id):
-        if vault.pseudonym(known, who.organization_id) == worker:
+        subject = await _worker_now(request, worker)
+        meant = await person_meant(state.pool, state.vault, mine, worker_id=subject.asked)
+        # A record that was parted has its own story from before that, too.
+        return subject if meant == subject.worker_id else Subject(meant, meant)
+    for known in await _read_store(request).shared_with(mine):
+        if state.vault.pseudonym(known, mine) == worker:
             return Subject(known, known)
     raise not_found("worker")

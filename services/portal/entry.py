@@ -8,6 +8,7 @@ from services.common.access import Principal
 from services.common.clock import utc_now
 from services.common.errors import not_found, unavailable
 from services.portal.calls import consent_url
+from services.portal.joining import JOIN, ask
 from services.portal.web import HOME, LOGIN_COOKIE, Visit
 
 
@@ -18,7 +19,7 @@ async def help_page(visit: Visit) -> Response:
 
 async def sign_in_page(visit: Visit) -> Response:
     if visit.session is not None:
-        return visit.go(visit.home)
+        return visit.go(JOIN if visit.is_worker else visit.home)
     return visit.render("sign_in.html", code="", error=None)
 
 
@@ -26,6 +27,9 @@ async def sign_in(visit: Visit) -> Response:
     """Take a claim code that an organisation gave, or the key of a worker or an organisation."""
     form = await visit.form()
     code = form.get("code", "").strip()
+    # Anonymously it would open a second record, which could not be joined later.
+    if visit.is_worker and code and not code.startswith("tl_"):
+        return ask(visit, code)
     key = code if code.startswith("tl_") else await _claimed(visit, code)
     who = await _owner_of(visit, key) if key else None
     if who is None:

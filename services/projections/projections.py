@@ -423,14 +423,10 @@ class Supervision(Projection):
 
 
 class AccessRequest(Projection):
-    """One row per request to see part of a record, and what the person answered."""
+    """One row per request to see part of a record, and what the person answered to who asked."""
 
-    key = Key("worker_id", "request_id")
-    recipient_id = Latest(
-        e.AccessRequested.recipient_id,
-        e.AccessDeclined.recipient_id,
-        e.ConsentGranted.recipient_id,
-    )
+    key = Key("worker_id", "request_id", "recipient_id")
+    indexes = (("recipient_id", "request_id"),)
     categories = Latest(e.AccessRequested.categories)
     purposes = Latest(e.AccessRequested.purposes)
     requested_at = Earliest(e.AccessRequested.occurred_at)

@@ -35,6 +35,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     store = PromisesStore(state.pool)
     state.promises = Parts(
         settings=PromisesSettings(),
+        pool=state.pool,
         store=store,
         writer=Writer(store, state.producer, state.settings),
         sharing=Sharing(state.pool, state.vault, state.producer, state.settings),

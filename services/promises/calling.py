@@ -15,7 +15,9 @@ from services.common.clock import Clock
 from services.common.codec import decode
 from services.common.errors import Problem, not_found
 from services.common.kafka import Position
+from services.common.people import person_meant
 from services.common.positions import behind, last_before, parse_after, reflected_of
+from services.common.postgres import Pool
 from services.common.vault import Keyring, Vault
 from services.promises.settings import PromisesSettings
 from services.promises.sharing import Sharing
@@ -31,6 +33,7 @@ class Parts:
     """What the service is made of."""
 
     settings: PromisesSettings
+    pool: Pool
     store: PromisesStore
     writer: Writer
     sharing: Sharing
@@ -58,25 +61,27 @@ Employer = Annotated[Principal, Depends(employer)]
 
 
 async def person(
-    service: Parts, employer_id: str, worker_id: UUID | None, source_record_id: str | None
+    service: Parts, employer_id: str, worker_id: UUID | None, source_record_id: str | None = None
 ) -> UUID:
     """Whom an employer means, by id or by its own number for the person. Raises Problem 404."""
-    found: UUID | None = None
-    if source_record_id is not None:
-        index = service.vault.blind_index(employer_id, source_record_id)
-        found = await service.store.worker_of_record(employer_id, index)
-    elif worker_id is not None and await service.store.is_worker(worker_id):
-        found = worker_id
-    if found is None:
-        raise not_found("worker")
-    return found
+    return await person_meant(
+        service.pool, service.vault, employer_id, worker_id=worker_id, number=source_record_id
+    )
 
 
 async def promise_to(store: PromisesStore, worker_id: UUID, promise_id: str) -> Row:
-    """A promise that was made to this worker, and how it stands. Raises Problem 404."""
+    """A promise that was made to this worker, and how it stands.
+
+    Raises Problem 404, and 409 when whoever made it has said that it was no promise.
+    """
     found = await store.promises(worker_id=worker_id, promise_id=promise_id, limit=1)
     if found:
         return found[0]
+    taken_back = await store.taken_back(worker_id, promise_id)
+    if taken_back:
+        raise Problem(409, "voided", "This promise was made by mistake and was taken back.")
+    if taken_back is not None:
+        raise not_found("promise")
     # It may not have been taken in yet.
     written = await store.written(f"promise:{promise_id}")
     if written is None or written.position is None or written.key != worker_id.bytes:

@@ -118,7 +118,7 @@ async def promise(order: PromiseOrder, who: Employer, service: Service) -> dict[
     }
 
 
-@router.post("/promises/{promise_id}/answer", status_code=202)
+@router.post("/promises/{promise_id:path}/answer", status_code=202)
 async def answer(
     promise_id: str, order: AnswerOrder, who: Caller, service: Service
 ) -> dict[str, Any]:
@@ -146,9 +146,15 @@ async def answer(
 async def _ask(
     service: Parts, worker_id: UUID, promise_id: str, employer_id: str, position: str
 ) -> tuple[dict[str, Any] | None, str]:
-    """Ask for the grant under which the employer sees how it goes, unless there is one."""
-    now = service.clock()
-    if await service.sharing.shares(worker_id, employer_id, "promise", now):
+    """Ask for the grant under which the employer sees how it goes, unless there is one.
+
+    Nothing is asked that the employer may not ask itself: the yes is the person's, and stands.
+    """
+    now, sharing = service.clock(), service.sharing
+    if await sharing.shares(worker_id, employer_id, "promise", now):
+        return None, position
+    wanted = handlers.ASKED_CATEGORIES, (handlers.ASKED_PURPOSE,)
+    if not await sharing.may_ask(employer_id, *wanted):
         return None, position
     lasts = service.settings.request_lasts
     event = handlers.request_event(worker_id, promise_id, employer_id, lasts, now)

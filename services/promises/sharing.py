@@ -12,6 +12,7 @@ from uuid import UUID
 from aiokafka import AIOKafkaProducer
 
 from services.common.access import Principal
+from services.common.agreements_on_file import why_not_receive
 from services.common.consent import Grant, Recipient, decide
 from services.common.postgres import Connection, Pool
 from services.common.reads import READ, Read, hold_withdrawals, log_reads
@@ -57,6 +58,16 @@ class Sharing:
     async def shares(self, worker_id: UUID, employer_id: str, category: str, at: datetime) -> bool:
         async with self._pool.acquire() as connection:
             return bool(await _live(connection, [worker_id], employer_id, category, at))
+
+    async def may_ask(
+        self, employer_id: str, categories: Collection[str], purposes: Collection[str]
+    ) -> bool:
+        """Whether an agreement lets the employer receive all of this, and so ask for it."""
+        required = self._settings.require_agreement
+        refusal = await why_not_receive(
+            self._pool, employer_id, categories, purposes, required=required
+        )
+        return refusal is None
 
     async def employees_who_share(
         self, employer_id: str, category: str, at: datetime

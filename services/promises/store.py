@@ -49,14 +49,6 @@ ORDER BY organization_id, pathway_id, version DESC
 LIMIT $5
 """
 
-_WORKER_KNOWN = """
-SELECT EXISTS (SELECT FROM read.worker WHERE worker_id = $1)
-    OR EXISTS (SELECT FROM vault.source_record WHERE worker_id = $1)
-"""
-_WORKER_OF_RECORD = """
-SELECT worker_id FROM vault.source_record WHERE source = $1 AND record_index = $2
-"""
-
 _PROMISES = """
 SELECT p.worker_id, p.promise_id, p.employer_id, p.pathway_id, p.pathway_version, w.title,
        p.outcome, p.due_in_days, p.criteria, p.made_at, p.state, p.accepted_at, p.declined_at,
@@ -94,6 +86,16 @@ WHERE ($1::uuid IS NULL OR p.worker_id = $1) AND ($2::text IS NULL OR p.employer
             AND f.fields->>'promise_id' = p.promise_id AND v.source IN (f.source, 'throughline'))
 ORDER BY p.made_at DESC, p.worker_id DESC, p.promise_id DESC
 LIMIT $7
+"""
+
+# Whether a promise that is void was taken back by who made it; else it is somebody else's. Null
+# when it is not void.
+_TAKEN_BACK = """
+SELECT bool_and(v.source = f.source AND r.fields->>'reason' IS DISTINCT FROM 'WRONG_PERSON')
+FROM promises.fact f JOIN read.void v USING (worker_id, event_id)
+LEFT JOIN promises.fact r ON r.worker_id = v.worker_id AND r.event_id = v.void_event_id
+WHERE f.worker_id = $1 AND f.name = 'PromiseMade' AND f.fields->>'promise_id' = $2
+    AND v.source IN (f.source, 'throughline')
 """
 
 # Nobody could notice it here before the person was hired.
@@ -183,13 +185,6 @@ class PromisesStore:
         args = (organization_id, pathway_id, *(place or (None, None)), limit)
         return [dict(row) for row in await self._pool.fetch(_PATHWAYS, *args)]
 
-    async def is_worker(self, worker_id: UUID) -> bool:
-        return bool(await self._pool.fetchval(_WORKER_KNOWN, worker_id))
-
-    async def worker_of_record(self, source: str, record_index: bytes) -> UUID | None:
-        found: UUID | None = await self._pool.fetchval(_WORKER_OF_RECORD, source, record_index)
-        return found
-
     async def promises(
         self,
         *,
@@ -202,6 +197,11 @@ class PromisesStore:
         """Promises, newest first, to this worker, by this employer, or both."""
         where = (worker_id, employer_id, promise_id, *(place or _NOWHERE), limit)
         return [dict(row) for row in await self._pool.fetch(_PROMISES, *where)]
+
+    async def taken_back(self, worker_id: UUID, promise_id: str) -> bool | None:
+        """Whether who made a void promise took it back; None for a promise that is not void."""
+        found: bool | None = await self._pool.fetchval(_TAKEN_BACK, worker_id, promise_id)
+        return found
 
     async def unnoticed(
         self,

@@ -13,7 +13,7 @@ from services.common.errors import not_found
 from services.common.ids import derived_id
 from services.common.positions import read_after
 from services.promises import handlers, pages
-from services.promises.calling import Employer, Limit, Parts, Service
+from services.promises.calling import Employer, Limit, Parts, Service, person
 from services.promises.requests import NoticeOrder
 from services.promises.sharing import Seen
 from services.promises.store import Row
@@ -95,9 +95,9 @@ async def acknowledge(order: NoticeOrder, who: Employer, service: Service) -> di
 
 async def _employee(service: Parts, employer_id: str, order: NoticeOrder) -> UUID:
     """Which present employee is meant, of those who share. Raises Problem 404."""
+    meant = await person(service, employer_id, order.worker_id) if order.worker_id else None
     sharing = await service.sharing.employees_who_share(employer_id, _TRAINING, service.clock())
     for worker_id in sharing:
-        name = service.vault.pseudonym(worker_id, employer_id)
-        if order.worker_id == worker_id or order.subject == name:
+        if meant == worker_id or order.subject == service.vault.pseudonym(worker_id, employer_id):
             return worker_id
     raise not_found("worker")

@@ -14,7 +14,8 @@ from tests.browser.conftest import Visitor, follow
 pytestmark = pytest.mark.browser
 ASK = "/me/requests/r-1"
 SAY = "/me/promises/p-pay/not-kept"
-WORKER_PAGES = ["/me", "/me/promises", SAY, "/me/sharing", "stop", ASK, "/help", "/demo"]
+JOIN = "/me/join"
+WORKER_PAGES = ["/me", "/me/promises", SAY, "/me/sharing", "stop", ASK, JOIN, "/help", "/demo"]
 PAGES = [*WORKER_PAGES, "/", "/cohorts"]
 BANNED = re.compile(r"\b(credential|event|payload|schema|wallet)s?\b", re.I)
 

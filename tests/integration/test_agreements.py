@@ -13,6 +13,7 @@ from connectors.openedx.mapping import Message
 from services.common import agreements_on_file
 from services.common.access import Principal, Role
 from services.common.clock import utc_now
+from services.common.codec import decode
 from services.common.kafka import Position
 from services.common.positions import wait_until_read
 from services.common.settings import Settings
@@ -289,6 +290,43 @@ async def test_a_person_is_not_bound(hub: Hub, operator: Key) -> None:
     }
     answer = await hub.http.post("/v1/events", json=body, headers=worker)
     assert answer.status_code == 202, answer.text
+
+
+async def test_a_yes_to_a_promise_asks_only_for_what_the_employer_may_receive(
+    hub: Hub, operator: Key, employer: Key, settings: Settings
+) -> None:
+    sends = {"sends": ["directory.PathwayPublished", "promise.PromiseMade"]}
+    await sign(hub, operator, organization_id=EMPLOYER, **sends)
+    pathway = {
+        "pathway_id": "lead",
+        "title": "Team lead",
+        "criteria": {"all": [{"training": "forklift"}]},
+        "outcome": "INTERVIEW",
+        "due_in_days": 30,
+    }
+    answer = await hub.http.post("/v1/pathways", json=pathway, headers=employer)
+    assert answer.status_code == 202, answer.text
+    answer = await hub.http.post("/v1/workers", json={}, headers=operator)
+    worker_id = answer.json()["worker_id"]
+    order = {"pathway_id": "lead", "worker_id": worker_id}
+    made = await hub.http.post("/v1/promises", json=order, headers=employer)
+    assert made.status_code == 202, made.text
+    path = f"/v1/promises/{made.json()['promise_id']}/answer"
+    worker = await hub.key(Role.WORKER, worker_id)
+
+    async def asked() -> tuple[Any, list[str]]:
+        """What a yes asks for, and the events on the log that ask."""
+        yes = await hub.http.post(path, json={"answer": "accept"}, headers=worker)
+        assert yes.status_code == 202, yes.text
+        names = [decode(record.value).name for record in await on_the_log(settings)]
+        assert names.count("PromiseAccepted") == 1
+        return yes.json()["access_request"], [n for n in names if n == "AccessRequested"]
+
+    assert await asked() == (None, [])
+    receives = {"receives": ["promise", "training"], "purposes": ["advancement"]}
+    await sign(hub, operator, version=2, organization_id=EMPLOYER, **sends, **receives)
+    found, on_log = await asked()
+    assert (found["categories"], on_log) == (["promise", "training"], ["AccessRequested"])
 
 
 async def test_scim_keeps_nobody_whose_story_could_not_be_told(

@@ -16,6 +16,8 @@ from services.common.ids import new_id
 from services.common.kafka import Position
 from services.common.positions import wait_until_read
 from services.common.settings import Settings
+from services.consent import handlers
+from services.consent.requests import GrantOrder
 from tests.integration.delivery_kit import Parties, attempts, projecting
 from tests.processes import until
 
@@ -238,6 +240,111 @@ async def test_a_request_is_seen_and_declined(parties: Parties, settings: Settin
     [theirs] = (await http.get("/v1/access-requests", headers=key)).json()["requests"]
     assert theirs["state"] == "declined"
     assert str(ana) not in str(theirs)
+
+
+async def asked(parties: Parties, key: dict[str, str], worker_id: UUID) -> str:
+    """The id of a request to a person who has a record here."""
+    await parties.hub.pool.execute(
+        "INSERT INTO vault.worker (worker_id, created_at) VALUES ($1, now()) ON CONFLICT DO NOTHING",
+        worker_id,
+    )
+    order = ask(worker_id=str(worker_id))
+    made = await parties.hub.http.post("/v1/access-requests", json=order, headers=key)
+    assert made.status_code == 202, made.text
+    return str(made.json()["request_id"])
+
+
+async def test_a_yes_answers_a_request_of_who_is_to_see_it(
+    parties: Parties, settings: Settings
+) -> None:
+    acme, _ = [await parties.organization(name) for name in ("acme", "bravo")]
+    (ana, token), (_, stranger) = await parties.worker(), await parties.worker()
+    named = {"request_id": await asked(parties, acme, ana)}
+    for recipient, who, request in (
+        ("bravo", token, named),  # another's
+        ("acme", stranger, named),  # to somebody else
+        ("acme", token, {"request_id": "made-up"}),
+    ):
+        order = parties.order(recipient, **request)
+        answer = await parties.hub.http.post("/v1/grants", json=order, headers=who)
+        [error] = problem(answer, 422)["errors"]
+        assert (error["field"], bool(error["fix"])) == ("request_id", True)
+    assert await on_log(settings, "ConsentGranted") == 0
+    await parties.grant(token, "acme", **named)
+    async with projecting(settings):
+        for _ in range(2):  # known from here first, and from the read model afterwards
+            answer = await parties.hub.http.get("/v1/access-requests", headers=acme)
+            assert [one["request_id"] for one in answer.json()["requests"]] == [*named.values()]
+            await until(lambda: _granted(parties, acme))
+
+
+async def _granted(parties: Parties, key: dict[str, str]) -> bool:
+    [one] = (await parties.hub.http.get("/v1/access-requests", headers=key)).json()["requests"]
+    return bool(one["state"] == "granted")
+
+
+async def test_a_request_is_answered_in_time_and_by_one_yes_at_a_time(parties: Parties) -> None:
+    acme, (ana, token) = await parties.organization("acme"), await parties.worker()
+    named = {"request_id": await asked(parties, acme, ana)}
+    order = parties.order("acme", **named)
+    for _ in range(2):  # the same again is the same
+        given = await parties.hub.http.post("/v1/grants", json=order, headers=token)
+        assert given.status_code == 201, given.text
+
+    async def refused(code: str) -> None:
+        again = parties.order("acme", **named)
+        answer = await parties.hub.http.post("/v1/grants", json=again, headers=token)
+        body = problem(answer, 409)
+        assert (body["type"], body["errors"][0]["field"]) == (f"/problems/{code}", "request_id")
+
+    await refused("answered")
+    await parties.withdraw(token, given.json())
+    second = await parties.grant(token, "acme", **named)  # a change of mind
+    await parties.withdraw(token, second)
+    await parties.hub.pool.execute("UPDATE consent.request SET expires_at = now()")
+    await refused("expired")
+
+
+async def test_a_yes_to_another_on_the_log_leaves_a_request_open_and_where_it_was(
+    parties: Parties, settings: Settings
+) -> None:
+    acme, bravo = [await parties.organization(name) for name in ("acme", "bravo")]
+    ana, token = await parties.worker()
+    request_id = await asked(parties, acme, ana)
+    given = handlers.grant(
+        GrantOrder.model_validate(parties.order("bravo", request_id=request_id)),
+        new_id(),
+        ana,
+        longest=timedelta(days=366),
+        now=datetime.now(UTC),
+    )
+    position = await publish(parties.producer, settings, given.event())
+    async with projecting(settings):
+        await told(parties, {"position": str(position)})
+        for who in (token, acme):
+            [one] = (await parties.hub.http.get("/v1/access-requests", headers=who)).json()[
+                "requests"
+            ]
+            assert (one["recipient_id"], one["state"]) == ("acme", "open")
+    answer = await parties.hub.http.get("/v1/access-requests", headers=bravo)
+    assert answer.json()["requests"] == []
+
+
+async def test_a_no_to_a_request_whose_id_has_a_slash(parties: Parties, settings: Settings) -> None:
+    await parties.organization("acme")
+    ana, token = await parties.worker()
+    made = handlers.Asked(
+        "spring/1", ana, "acme", ("training",), ("hiring",),
+        datetime.now(UTC), datetime.now(UTC) + timedelta(days=7),
+    )  # fmt: skip
+    position = await publish(parties.producer, settings, made.event(SYSTEM))
+    async with projecting(settings):
+        await told(parties, {"position": str(position)})
+        for path in ("spring/1", "spring%2F1"):
+            answer = await parties.hub.http.post(
+                f"/v1/access-requests/{path}/decline", headers=token
+            )
+            assert answer.status_code == 202, answer.text
 
 
 async def test_requests_about_nobody_or_for_somebody_else(parties: Parties) -> None:

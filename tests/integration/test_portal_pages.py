@@ -27,7 +27,7 @@ from tests.integration.test_portal_story import read
 
 SERVICES = ("consent", "portal")
 PUBLIC = ["/", "/cohorts", "/outcomes", "/events", "/events/Promoted", "/help", "/sign-in", "/demo"]
-PERSONAL = ["/me", "/me/promises", "/me/sharing"]
+PERSONAL = ["/me", "/me/promises", "/me/sharing", "/me/join", "/me/join?done=yes"]
 
 
 @pytest.fixture
@@ -119,6 +119,7 @@ async def test_only_hashes_and_sealed_keys_are_stored(hub: Hub, rosa: UUID) -> N
         "stop",
         "/me/promises",
         "/me/requests/r-1",
+        "/me/join",
     ],
 )
 async def test_a_form_of_another_site_changes_nothing(hub: Hub, rosa: UUID, path: str) -> None:
@@ -145,6 +146,22 @@ async def test_the_keys_of_others_do_not_sign_in(hub: Hub) -> None:
         assert f'value="{code}"' in answer.text
         assert 'href="#code"' in answer.text
     assert "tl_login" not in hub.http.cookies
+
+
+async def test_a_code_of_who_is_signed_in_opens_no_second_record(hub: Hub, rosa: UUID) -> None:
+    await sign_in(hub, rosa)
+    assert (await hub.http.get("/sign-in")).headers["location"] == "/me/join"
+    page = await hub.http.get("/me/join")
+    log_in = hub.http.cookies["tl_login"]
+
+    form = {"code": "7K2M-9QXD-04VT-H8RA", "form_token": form_token(page)}
+    asked = await hub.http.post("/sign-in", data=form)
+
+    assert (asked.status_code, hub.http.cookies["tl_login"]) == (200, log_in)
+    assert 'action="/me/join"' in asked.text
+    assert f'value="{form["code"]}"' in asked.text
+    keys = "SELECT count(DISTINCT subject) FROM vault.access_key WHERE role = 'worker'"
+    assert await hub.pool.fetchval(keys) == 1
 
 
 async def test_signing_out_ends_the_log_in_and_its_key(hub: Hub, rosa: UUID) -> None:

@@ -13,8 +13,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from services.common.access import Role
-from services.common.codec import decode
+from services.common.codec import Decoded, decode
 from services.common.emit import Actor, about_organization, about_worker, publish
+from services.common.ids import derived_id
 from services.common.kafka import Position
 from services.common.settings import Settings
 from services.projections.projections import PROJECTIONS
@@ -151,6 +152,91 @@ async def test_a_promise_that_was_taken_back_is_over_for_both(region: Region) ->
         f"/v1/promises/{promise_id}/answer", region.worker, answer="accept"
     )
     assert (status, answer["type"]) == (409, "/problems/withdrawn")
+
+
+def named(promise_id: str) -> dict[str, Any]:
+    """A promise that came in as an event, under an id of the employer's own."""
+    return {
+        "promise_id": promise_id,
+        "employer_id": ACME,
+        "pathway_id": "to-lead",
+        "pathway_version": 1,
+        "outcome": "INTERVIEW",
+        "due_in_days": 30,
+        "criteria": ["training:c-101"],
+    }
+
+
+async def test_a_promise_whose_id_has_a_slash_is_answered(region: Region) -> None:
+    for promise_id, path in (("acme/lead/1", "acme/lead/1"), ("acme/2", "acme%2F2")):
+        position = await region.send("PromiseMade", NOW, ACME, **named(promise_id))
+        await region.get("/v1/promises", region.worker, after=position)
+        yes = await region.good(f"/v1/promises/{path}/answer", region.worker, answer="accept")
+        assert yes["promise_id"] == promise_id
+        assert yes["access_request"]["recipient_id"] == ACME
+
+
+@pytest.mark.parametrize("came", ["by call", "as an event"])
+async def test_a_promise_that_was_a_mistake_is_told_as_taken_back(
+    region: Region, came: str
+) -> None:
+    if came == "by call":
+        promise_id = await promised(region)
+        made = derived_id("PromiseMade", promise_id)
+    else:
+        promise_id = "p-1"
+        position = await region.send("PromiseMade", NOW, ACME, **named(promise_id))
+        made = (await event_at(region, position)).event_id
+    own = {"voided_event_id": made.bytes, "reason": "MISTAKE"}
+    position = await region.send("RecordVoided", NOW + timedelta(hours=1), ACME, **own)
+    await both_read(region, position)
+    _, found = await region.get("/v1/promises", region.worker)
+    assert found["promises"] == []
+
+    path = f"/v1/promises/{promise_id}"
+    for what, order in (
+        ("answer", {"answer": "accept"}),
+        ("dispute", {"reason": "QUESTION", "statement": "Why?"}),
+    ):
+        status, answer = await region.post(f"{path}/{what}", region.worker, **order)
+        assert (status, answer["type"]) == (409, "/problems/voided"), answer
+    stranger = await region.hub.key(Role.WORKER, str(uuid4()))
+    assert (await region.post(f"{path}/answer", stranger, answer="accept"))[0] == 404
+
+
+async def test_a_promise_that_was_somebody_elses_is_not_told(region: Region) -> None:
+    promise_id = await promised(region)
+    own = {
+        "voided_event_id": derived_id("PromiseMade", promise_id).bytes,
+        "reason": "WRONG_PERSON",
+    }
+    position = await region.send("RecordVoided", NOW + timedelta(hours=1), ACME, **own)
+    await both_read(region, position)
+
+    status, _ = await region.post(
+        f"/v1/promises/{promise_id}/answer", region.worker, answer="accept"
+    )
+    assert status == 404
+
+
+async def both_read(region: Region, position: str) -> None:
+    """Until the read model and the promises worker have what stands at a position."""
+    for path in ("/v1/access-requests", "/v1/promises"):
+        status, found = await region.get(path, region.worker, after=position)
+        assert status == 200, found
+
+
+async def event_at(region: Region, position: str) -> Decoded:
+    await both_read(region, position)
+    place = Position.parse(position)
+    row = await region.hub.pool.fetchrow(
+        "SELECT schema_id, payload FROM read.story"
+        " WHERE topic = $1 AND partition = $2 AND log_offset = $3",
+        place.topic,
+        place.partition,
+        place.offset,
+    )
+    return decode(b"\0" + row["schema_id"].to_bytes(4, "big") + row["payload"])
 
 
 async def test_every_read_answers_the_position_that_it_reflects(region: Region) -> None:
