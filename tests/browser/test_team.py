@@ -166,7 +166,7 @@ def test_who_waits_longest_comes_first_and_only_who_shares_is_there(
     for hidden in ("This is not for Acme.", "Why was it taken back?"):
         assert hidden not in text
     for hidden in ("Marc", "Nora", "Otis", "Rhea", *map(str, team.named.values())):
-        assert hidden not in text
+        assert not re.search(rf"\b{hidden}\b", text)  # a date may be in March
 
 
 def test_the_count_is_of_all_who_wait_not_of_those_shown(visit: Visitor, cast: Cast) -> None:
@@ -221,7 +221,8 @@ def test_each_fact_that_was_read_is_told_to_the_person(visit: Visitor, team: Tea
 
     visit.sign_in(team.named["Pia Lund"])
     follow(visit.page.get_by_role("link", name="Who sees it"))
-    visit.page.get_by_text("A promise that is now due").wait_for()
+    # Under each day on which it was read; this may be the second.
+    visit.page.get_by_text("A promise that is now due").first.wait_for()
     assert site.do(told("Pia Lund")) == ["PromiseDisputed", "PromiseDue", "WorkerRegistered"]
     assert site.do(told("Marc Diaz")) == ["TrainingCompleted"]
     assert site.do(told("Rhea Quiet")) == []

@@ -93,7 +93,11 @@ async def test_a_window_is_released_once(hub: Hub, released: dict[str, Any], rea
     assert [release["window"] for release in listed[0]["releases"]] == ["PY2023"]
 
 
-@pytest.mark.parametrize("window", ["PY2999", "last year", f"PY{utc_now().year}"])
+@pytest.mark.parametrize(
+    "window",
+    # Its name is without the year, which may turn while processes collect the same tests.
+    ["PY2999", "last year", pytest.param(f"PY{utc_now().year}", id="this year")],
+)
 async def test_a_window_that_is_not_complete_is_refused(hub: Hub, window: str) -> None:
     operator = await hub.key(Role.OPERATOR, "hub")
     path = "/v1/feeds/employment-q2/releases"

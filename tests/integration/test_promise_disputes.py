@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -113,7 +113,8 @@ async def test_what_was_not_due_was_not_broken_and_what_is_kept_is_no_question(
     await due(region)
     first = await said(region, promise_id, reason="NOT_KEPT")
     interview = {"interview_id": "i-1", "employer_id": ACME, "promise_id": promise_id}
-    last = await region.send("InterviewHeld", NOW + timedelta(hours=1), ACME, **interview)
+    at = datetime.now(UTC) + timedelta(hours=1)  # NOW may be long before the promise
+    last = await region.send("InterviewHeld", at, ACME, **interview)
     assert (await mine(region, last))["state"] == "kept"
     more = {"dispute_id": str(uuid4())}
     status, answer = await say(region, promise_id, **question, **more)

@@ -363,11 +363,11 @@ async def test_what_a_provider_produces_is_on_the_log_as_its_own_and_sealed(
     pool: Pool, settings: Settings, access: ProviderAccess, user: str, worker: HubProcess
 ) -> None:
     mine = await granted(pool, access, user)
-    mine.put(enrolled(user), enrolled(user, 2, source=user))
+    mine.put(enrolled(user, "clock-17"), enrolled(user, "clock-18", source=user))
     events = await told(settings, 2)
     assert [event.fields["source"] for event in events] == [user, user]
     assert {event.fields["actor_role"] for event in events} == {"PROVIDER"}
-    assert all(b"r-1" not in event.fields["source_record_id"] for event in events)
+    assert all(b"clock-1" not in event.fields["source_record_id"] for event in events)
     await all_read(access)
     # A provider that comes later is found by the same process.
     late = await granted(pool, access, f"{OTHER}{user[len(ONE) :]}")
