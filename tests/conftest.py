@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import secrets
 import shutil
@@ -118,6 +119,12 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["KAFKA_BOOTSTRAP"] = servers.enter_context(kafka_server(data))
     os.environ["DATABASE_URL"] = servers.enter_context(postgres_server(data))
     config.add_cleanup(servers.close)
+
+
+def pytest_collection_finish() -> None:
+    """No collection of garbage looks again at what all tests imported: it stays to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
