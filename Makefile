@@ -4,6 +4,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help sync run test check bench faults fuzz format events
 MAKEFLAGS += --no-print-directory
+# Images set it to stay small. Here each process would compile all that it imports, for half its start.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 
 help: ## List the targets
