@@ -320,5 +320,6 @@ def test_screenshots(pictured: Visitor) -> None:
     picture(pictured, "promises", "/me/promises?lang=en", whole=True)
     picture(pictured, "promise-not-kept", "/me/promises/p-pay/not-kept", whole=True)
     picture(pictured, "share-request", "/me/requests/r-1", whole=True)
+    picture(pictured, "join", "/me/join", whole=False)
     picture(pictured, "who-sees-it", "/me/sharing", whole=False)
     picture(pictured, "stop-sharing", f"/me/sharing/{pictured.cast.rosa_grant}/stop", whole=False)
