@@ -93,10 +93,14 @@ def varied(made: Sequence[Call], times: int, rng: random.Random) -> Iterator[Cal
                     yield replace(call, content=_damaged(call.content, rng))
 
 
+# JSON's grammar allows it, text does not: an escaped surrogate without the other one.
+HALF_A_CHARACTER = b"\\ud800"
+
+
 def _damaged(content: bytes, rng: random.Random) -> bytes:
     """The same bytes cut, repeated, or with some changed."""
     at = rng.randint(0, len(content))
-    noise = rng.randbytes(rng.randint(1, 6))
+    noise = rng.choice([rng.randbytes(rng.randint(1, 6)), HALF_A_CHARACTER])
     match rng.randrange(4):
         case 0:
             return content[:at]

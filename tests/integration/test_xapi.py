@@ -241,6 +241,7 @@ async def test_a_wrong_request_is_refused_with_the_version_on_the_answer(
         (b"[]", 400),
         (b"7", 400),
         (b'{"id": NaN}', 400),
+        (rb'{"\ud800": null}', 400),  # half a character
         (b"[" * 100_000, 400),
         (b'"\xff"', 400),
         (b" " * 5_000_001, 413),
