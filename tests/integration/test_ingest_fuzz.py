@@ -232,4 +232,4 @@ async def test_many_calls_in_bounded_memory(hub: Hub, settings: Settings, pool: 
             early = process.memory_info().rss
     assert fuzzing.answers.total() >= 200_000
     assert process.memory_info().rss - early < MEMORY_BYTES
-    assert await read_back(settings, pool) > 10_000
+    assert await read_back(settings, pool) > 8_000  # the share that the sample must have
