@@ -30,8 +30,9 @@ log = get_logger("imports")
 
 def _delete_others(folder: Path, keep: set[str], now: float) -> None:
     for path in folder.glob("*-*-*-*-*"):
-        if path.name not in keep and path.stat().st_mtime < now - _ORPHANED_AFTER_S:
-            shutil.rmtree(path, ignore_errors=True)
+        with suppress(FileNotFoundError):  # forgotten meanwhile
+            if path.name not in keep and path.stat().st_mtime < now - _ORPHANED_AFTER_S:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 class ImportRunner:
