@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID, uuid4
 
+import pytest
+
 from services.common.clock import utc_now
 from services.common.emit import publish
 from services.common.kafka import Position
 from services.common.postgres import Pool
 from services.common.settings import Settings
 from services.consent.identity.handlers import void
+from services.delivery.snapshots import Snapshots
 from tests.integration.delivery_kit import (
     Inbox,
     Parties,
@@ -112,11 +115,18 @@ async def test_a_lane_waits_for_its_story_and_others_do_not(
 
 
 async def test_what_has_left_a_story_is_not_sent_while_the_read_model_does_not_know(
-    parties: Parties, settings: Settings, acme: Inbox
+    parties: Parties, settings: Settings, acme: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two events, a yes, and one event that turns out to be another person's: the read model
     stands between the last two when the story so far is made of it.
     """
+    known, fill = asyncio.Event(), Snapshots.fill_some
+
+    async def once_known(snapshots: Snapshots) -> int:
+        await known.wait()
+        return await fill(snapshots)
+
+    monkeypatch.setattr(Snapshots, "fill_some", once_known)
     connection = await parties.connect(await parties.organization("acme"), acme.url)
     ana, token = await parties.worker()
     async with projecting(settings):
@@ -127,6 +137,7 @@ async def test_what_has_left_a_story_is_not_sent_while_the_read_model_does_not_k
     said = await publish(parties.producer, settings, gone)
     async with delivering(settings):
         await until(lambda: matched(parties.hub.pool, said))
+        known.set()
         _, last = await parties.progressed(ana, 2)
         await until(lambda: matched(parties.hub.pool, last))
         async with projecting(settings):
