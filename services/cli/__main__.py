@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,6 +20,7 @@ from services.cli import (
     verify,
 )
 from services.cli.exits import Exit, Refused, exit_code_of
+from services.cli.options import DEFAULT_DATA, AsJson, Data
 from services.common.errors import ThroughlineError
 
 if TYPE_CHECKING:
@@ -47,12 +47,7 @@ app.add_typer(keys.app, name="keys")
 app.command("operator-key")(operator_key.operator_key)
 app.command("verify")(verify.verify)
 
-DEFAULT_DATA = Path(".throughline")
 DEFAULT_PORT = 8080
-Data = Annotated[
-    Path, typer.Option("--data", envvar="THROUGHLINE_DATA", help="Where everything is kept.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Port = Annotated[int, typer.Option("--port", min=1, max=65_535, help="Port of the pages and API.")]
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from services.launcher import run_file
 
 if TYPE_CHECKING:
     from services.common.settings import Settings
+
+T = TypeVar("T")
 
 
 def hub_settings(data: Path) -> Settings:
@@ -24,6 +28,11 @@ def hub_settings(data: Path) -> Settings:
         for name, value in run.environment.items():
             os.environ.setdefault(name, value)
     return Settings()
+
+
+def on_hub(work: Callable[[Settings], Coroutine[None, None, T]], data: Path) -> T:
+    """What the work answers, done with the settings of the hub that the command speaks to."""
+    return asyncio.run(work(hub_settings(data)))
 
 
 async def existing_topics(settings: Settings) -> set[str]:

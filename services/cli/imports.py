@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.exits import Exit, NotFound, Refused
+from services.cli.options import AsJson
 
 app = typer.Typer(
     help="Look at CSV files, and import them.",
@@ -26,7 +27,6 @@ Url = Annotated[str, typer.Option(envvar="THROUGHLINE_URL", help="The hub's addr
 KeyFile = Annotated[
     Path | None, typer.Option("--key-file", help="File with the key; else THROUGHLINE_KEY.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _LOCAL = "http://127.0.0.1:8080"
 _LINE_EVERY_S = 5.0  # where there is no terminal
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Coroutine
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from services.cli.exits import NotFound
+from services.cli.hub import on_hub
+from services.cli.options import DEFAULT_DATA, AsJson, Data
 
 if TYPE_CHECKING:
     from services.common.access_keys import AccessKey
@@ -22,16 +21,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-Data = Annotated[
-    Path, typer.Option("--data", envvar="THROUGHLINE_DATA", help="Where everything is kept.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 KeyIds = Annotated[
     list[str],
     typer.Argument(metavar="KEY_ID...", help="What stands between the two _ of tl_<id>_<secret>."),
 ]
-DEFAULT_DATA: Final = Path(".throughline")
-T = TypeVar("T")
 
 
 @app.command()
@@ -44,7 +37,7 @@ def ls(
     as_json: AsJson = False,
 ) -> None:
     """List keys by their ids: of all organisations, or with --of those of one, or of a worker."""
-    keys = _run(lambda settings: _listed(settings, of, revoked), data)
+    keys = on_hub(lambda settings: _listed(settings, of, revoked), data)
     if as_json:
         print(json.dumps([key.as_dict() for key in keys]))
         return
@@ -68,7 +61,7 @@ def revoke(
 
     An id that is not known revokes none of them: exit 3.
     """
-    keys = _run(lambda settings: _revoked(settings, key_ids, dry_run), data)
+    keys = on_hub(lambda settings: _revoked(settings, key_ids, dry_run), data)
     if as_json:
         print(json.dumps({"dry_run": dry_run, "revoked": [key.as_dict() for key in keys]}))
         return
@@ -109,9 +102,3 @@ async def _revoked(settings: Settings, key_ids: list[str], dry_run: bool) -> lis
         if not dry_run:
             await revoke_keys(pool, key_ids)
     return found
-
-
-def _run(work: Callable[[Settings], Coroutine[None, None, T]], data: Path) -> T:
-    from services.cli.hub import hub_settings
-
-    return asyncio.run(work(hub_settings(data)))

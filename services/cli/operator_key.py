@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING
 
-import typer
+from services.cli.options import DEFAULT_DATA, Data
 
 if TYPE_CHECKING:
     from services.common.settings import Settings
-
-Data = Annotated[
-    Path, typer.Option("--data", envvar="THROUGHLINE_DATA", help="Where everything is kept.")
-]
-DEFAULT_DATA: Final = Path(".throughline")
 
 
 def operator_key(data: Data = DEFAULT_DATA) -> None:

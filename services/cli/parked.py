@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 import json
-from collections.abc import Callable, Coroutine
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 
 from services.cli.exits import Exit, NotFound, Refused
+from services.cli.hub import on_hub
+from services.cli.options import DEFAULT_DATA, AsJson, Data
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -28,10 +27,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-Data = Annotated[
-    Path, typer.Option("--data", envvar="THROUGHLINE_DATA", help="Where everything is kept.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Worker = Annotated[UUID | None, typer.Option("--worker", help="The worker's id.")]
 All = Annotated[
     bool,
@@ -41,8 +36,6 @@ All = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be; change nothing.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why it can never be read; kept for ever.")]
-DEFAULT_DATA: Final = Path(".throughline")
-T = TypeVar("T")
 
 
 @app.command()
@@ -54,12 +47,12 @@ def ls(
 ) -> None:
     """List who is parked: since when, by which record, why, and how many records wait."""
     if dropped:
-        gone = _run(lambda settings: _dropped(settings, most), data)
+        gone = on_hub(lambda settings: _dropped(settings, most), data)
         found = [one.as_dict() for one in gone]
         lines = [f"{o.position}  {o.dropped_at:%Y-%m-%d} {o.dropped_by}  {o.reason}" for o in gone]
         print(json.dumps(found) if as_json else "\n".join(lines) or "Nothing was dropped.")
         return
-    owners, count, records = _run(lambda settings: _listed(settings, most), data)
+    owners, count, records = on_hub(lambda settings: _listed(settings, most), data)
     if as_json:
         listed = [one.as_dict() for one in owners]
         print(json.dumps({"owners": count, "records": records, "parked": listed}))
@@ -88,7 +81,7 @@ def replay(
     """
     if sum((position is not None, worker is not None, everybody)) != 1:
         raise typer.BadParameter("give a position, --worker or --all")
-    replayed = _run(lambda s: _replayed(s, position, worker, everybody, dry_run), data)
+    replayed = on_hub(lambda s: _replayed(s, position, worker, everybody, dry_run), data)
     if as_json:
         print(json.dumps({"dry_run": dry_run, "replayed": [one.as_dict() for one in replayed]}))
     else:
@@ -112,7 +105,7 @@ def drop(
     """
     if not reason.strip():
         raise typer.BadParameter("say why", param_hint="--reason")
-    replayed = _run(lambda settings: _drop(settings, position, reason), data)
+    replayed = on_hub(lambda settings: _drop(settings, position, reason), data)
     print(json.dumps(replayed.as_dict()) if as_json else _told(replayed, False))
 
 
@@ -197,9 +190,3 @@ def _position(text: str) -> Position:
 
 def _who() -> str:
     return f"{getpass.getuser()} (command line)"
-
-
-def _run(work: Callable[[Settings], Coroutine[None, None, T]], data: Path) -> T:
-    from services.cli.hub import hub_settings
-
-    return asyncio.run(work(hub_settings(data)))

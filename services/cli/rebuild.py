@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from services.cli.exits import Exit, Refused
+from services.cli.options import DEFAULT_DATA, AsJson, Data
 from services.cli.rebuild_words import as_dict, differences, duration, in_words, progress
 
 if TYPE_CHECKING:
@@ -29,14 +30,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-Data = Annotated[
-    Path, typer.Option("--data", envvar="THROUGHLINE_DATA", help="Where everything is kept.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Anyway = Annotated[bool, typer.Option("--anyway", help="Though there is something against it.")]
 Rate = Annotated[int | None, typer.Option("--rate", min=1, help="Records a second at most.")]
-DEFAULT_DATA: Final = Path(".throughline")
 _SILENT_S: Final = 10.0
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from services.cli.exits import NotFound
+from services.cli.options import DEFAULT_DATA, AsJson, Data
 
 if TYPE_CHECKING:
     from services.common.settings import Settings
@@ -21,16 +21,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-Data = Annotated[
-    Path, typer.Option("--data", envvar="THROUGHLINE_DATA", help="Where everything is kept.")
-]
 Organization = Annotated[str, typer.Argument(help="The organisation's id, such as river-college.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-_DATA = Path(".throughline")
 
 
 @app.command()
-def grant(organization: Organization, as_json: AsJson = False, data: Data = _DATA) -> None:
+def grant(organization: Organization, as_json: AsJson = False, data: Data = DEFAULT_DATA) -> None:
     """Make the organisation's topics, user and access; print its new password, once."""
     import asyncio
 
@@ -51,7 +46,7 @@ def revoke(
     delete_topics: Annotated[
         bool, typer.Option("--delete-topics", help="What is in them is lost.")
     ] = False,
-    data: Data = _DATA,
+    data: Data = DEFAULT_DATA,
 ) -> None:
     """Take the organisation's user and access away; what it sent already stays."""
     from services.cli.hub import hub_settings
@@ -61,7 +56,7 @@ def revoke(
 
 
 @app.command("ls")
-def list_them(as_json: AsJson = False, data: Data = _DATA) -> None:
+def list_them(as_json: AsJson = False, data: Data = DEFAULT_DATA) -> None:
     """List providers' topics: records sent, waiting to be read, given back, and removed unread."""
     from services.cli.hub import hub_settings
 

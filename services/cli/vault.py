@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Coroutine
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+
+from services.cli.hub import on_hub
+from services.cli.options import DEFAULT_DATA, AsJson, Data
 
 if TYPE_CHECKING:
     from services.common.settings import Settings
@@ -21,12 +21,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Data = Annotated[
-    Path, typer.Option("--data", envvar="THROUGHLINE_DATA", help="Where everything is kept.")
-]
-DEFAULT_DATA: Final = Path(".throughline")
-T = TypeVar("T")
 _SAID: Final = {
     "begun": "The next master key is there.",
     "retired": "A new key-encryption key wraps; {total:,} data keys are to be wrapped anew.",
@@ -39,7 +33,7 @@ _SAID: Final = {
 @app.command()
 def status(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
     """Say how old the keys are, and whether the master key should be rotated."""
-    ages, due = _run(_ages, data)
+    ages, due = on_hub(_ages, data)
     if as_json:
         keys = [asdict(age) for age in ages]
         print(json.dumps({"rotation_due": due, "keys": keys}, default=str))
@@ -71,7 +65,7 @@ def rotate(
     No event is touched: data keys are wrapped anew. Then the old master key is destroyed.
     """
     if dry_run:
-        ages, _ = _run(_ages, data)
+        ages, _ = on_hub(_ages, data)
         count = sum(age.data_keys for age in ages if age.retired_at or len(ages) == 1)
         print(json.dumps({"data_keys": count}) if as_json else f"Would wrap {count:,} data keys.")
         return
@@ -96,7 +90,7 @@ def rotate(
         except AWAY as error:
             raise DependencyDown("PostgreSQL is away; start the rotation again") from error
 
-    _run(work, data)
+    on_hub(work, data)
 
 
 async def _ages(settings: Settings) -> tuple[list[KeyAge], bool]:
@@ -107,9 +101,3 @@ async def _ages(settings: Settings) -> tuple[list[KeyAge], bool]:
     async with open_pool(settings, most=1) as pool:
         ages = await key_ages(pool)
     return ages, is_due(ages, utc_now())
-
-
-def _run(work: Callable[[Settings], Coroutine[None, None, T]], data: Path) -> T:
-    from services.cli.hub import hub_settings
-
-    return asyncio.run(work(hub_settings(data)))

@@ -6,21 +6,17 @@ import asyncio
 import json
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from services.cli.exits import Exit
+from services.cli.options import DEFAULT_DATA, Data
 
 if TYPE_CHECKING:
     from services.common.settings import Settings
     from services.projections.verify.verdict import Told, Verdict
 
-Data = Annotated[
-    Path, typer.Option("--data", envvar="THROUGHLINE_DATA", help="Where everything is kept.")
-]
-DEFAULT_DATA: Final = Path(".throughline")
 _EACH_S: Final = 1.0
 
 
