@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.cli.hub import existing_topics
+from services.common.kafka import open_consumer
 from services.common.settings import Settings
 
 if TYPE_CHECKING:
@@ -288,14 +289,8 @@ async def _row(settings: Settings, sql: str) -> Record | None:
 
 async def _end_offsets(settings: Settings, topic: str) -> dict[int, int]:
     """Partition -> the offset that the next record will get."""
-    from aiokafka import AIOKafkaConsumer
-
     # Subscribed, for only then does the client learn of the partitions.
     name = settings.topic(topic)
-    consumer = AIOKafkaConsumer(name, bootstrap_servers=settings.kafka_bootstrap)
-    await consumer.start()
-    try:
+    async with open_consumer(settings, name) as consumer:
         ends = await consumer.end_offsets(list(consumer.assignment()))
-    finally:
-        await consumer.stop()
     return {where.partition: end for where, end in ends.items()}

@@ -17,8 +17,9 @@ from services.cli.exits import NotFound
 from services.cli.hub import existing_topics
 from services.common.codec import decode
 from services.common.errors import DoesNotDecode, UnknownSchema
-from services.common.kafka import TOPICS
+from services.common.kafka import TOPICS, open_consumer
 from services.common.settings import Settings
+from services.common.tasks import end
 
 # Shown in columns of their own, or of no interest to somebody who watches the stream.
 _ENVELOPE = {
@@ -43,10 +44,9 @@ async def tail(
     printing = asyncio.create_task(_print(settings, topic, from_start, count, as_json))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({printing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (printing, stopping):
-        task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await printing
+    await end(printing, stopping)
+    if not printing.cancelled():
+        printing.result()
 
 
 async def _print(
@@ -69,17 +69,9 @@ async def _consumer(
     name = settings.topic(topic)
     if name not in await existing_topics(settings):
         raise NotFound(f"the topic {name} was not made yet: `throughline init`")
-    consumer = AIOKafkaConsumer(
-        name,
-        bootstrap_servers=settings.kafka_bootstrap,
-        group_id=None,
-        auto_offset_reset="earliest" if from_start else "latest",
-    )
-    await consumer.start()
-    try:
+    start = "earliest" if from_start else "latest"
+    async with open_consumer(settings, name, auto_offset_reset=start) as consumer:
         yield consumer
-    finally:
-        await consumer.stop()
 
 
 def describe(topic: str, record: ConsumerRecord[bytes, bytes], *, as_json: bool) -> str:

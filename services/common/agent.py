@@ -21,6 +21,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from services.common.errors import RetryableError, ThroughlineError, UnknownSchema
+from services.common.kafka import open_consumer
 from services.common.later_schemas import LaterSchemas
 from services.common.log import get_logger
 from services.common.settings import Settings
@@ -101,16 +102,11 @@ async def check_gap(settings: Settings, gap: Gap) -> None:
     Kafka itself uses offsets up (the markers of transactions), so a gap alone says nothing.
     """
     where = TopicPartition(settings.topic(TOPIC), gap.partition)
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap, enable_auto_commit=False
-    )
-    await consumer.start()
-    try:
+    async with open_consumer(settings) as consumer:
         consumer.assign([where])
         consumer.seek(where, gap.expected)
-        record = await asyncio.wait_for(consumer.getone(), 30)
-    finally:
-        await consumer.stop()
+        async with asyncio.timeout(30):
+            record = await consumer.getone()
     if record.offset < gap.came:
         raise LogSkipped(
             f"{TOPIC}:{gap.partition}: expected {gap.expected}, got {gap.came}, "
@@ -121,12 +117,8 @@ async def check_gap(settings: Settings, gap: Gap) -> None:
 async def partitions_of(settings: Settings) -> Collection[int]:
     """The numbers of the partitions of `stories`. Raises KafkaError."""
     topic = settings.topic(TOPIC)
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=settings.kafka_bootstrap)
-    await consumer.start()
-    try:
+    async with open_consumer(settings, topic) as consumer:
         return sorted(consumer.partitions_for_topic(topic) or ())
-    finally:
-        await consumer.stop()
 
 
 async def align(
@@ -140,11 +132,7 @@ async def align(
     enough; KafkaError.
     """
     topic = settings.topic(TOPIC)
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap, group_id=group, enable_auto_commit=False
-    )
-    await consumer.start()
-    try:
+    async with open_consumer(settings, group_id=group) as consumer:
         stored = {TopicPartition(topic, number): at for number, at in positions.items()}
         consumer.assign(list(stored))
         deadline = asyncio.get_running_loop().time() + within.total_seconds()
@@ -158,8 +146,6 @@ async def align(
                     raise GroupAhead(f"{group} is beyond the stored positions") from error
                 log.info("waiting for the group's members to be gone", group=group)
                 await asyncio.sleep(1)
-    finally:
-        await consumer.stop()
 
 
 async def _known(

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from schemas.catalog import versions
 from services.common.codec import FRAME_SIZE
 from services.common.errors import DependencyDown, TerminalError
+from services.common.kafka import open_consumer
 from services.common.settings import Settings
 
 # Kafka may be restarted in the meantime, which takes some seconds.
@@ -124,18 +125,13 @@ async def records_of(
 
 @asynccontextmanager
 async def _reader(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap,
-        enable_auto_commit=False,
+    async with open_consumer(
+        settings,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
         max_partition_fetch_bytes=8 * 1024 * 1024,
-    )
-    try:
-        await consumer.start()
+    ) as consumer:
         yield consumer
-    finally:
-        await consumer.stop()
 
 
 async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:

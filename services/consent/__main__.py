@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, FastAPI
 
-from services.common import agreements_on_file
+from services.common import agreements_on_file, tasks
 from services.common.clock import utc_now
 from services.common.http import HttpService
 from services.common.postgres import Pool, apply_schema
@@ -36,14 +35,11 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.withdrawals = Withdrawals(
         state.consent_store, state.producer, state.settings, own, utc_now
     )
-    redrive = asyncio.create_task(state.withdrawals.redrive(), name="redrive withdrawals")
-    try:
-        async with identity.running(app):
-            yield
-    finally:
-        redrive.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await redrive
+    async with (
+        tasks.running(state.withdrawals.redrive(), "redrive withdrawals"),
+        identity.running(app),
+    ):
+        yield
 
 
 def service() -> HttpService:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from services.common.codec import decode
 from services.common.errors import DoesNotDecode
+from services.common.kafka import open_consumer
 from services.common.log import get_logger
 from services.common.settings import Settings
 from services.delivery.match_store import MatchStore, MatchTransaction
@@ -26,22 +27,14 @@ class Directory:
         await self._store.make_positions(TOPIC, [PARTITION])
         start = (await self._store.positions(TOPIC))[PARTITION]
         where = TopicPartition(self._settings.topic(TOPIC), PARTITION)
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka_bootstrap,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            fetch_max_wait_ms=250,
-        )
-        await consumer.start()
-        try:
+        options = {"auto_offset_reset": "earliest", "fetch_max_wait_ms": 250}
+        async with open_consumer(self._settings, **options) as consumer:
             consumer.assign([where])
             consumer.seek(where, start)
             while True:
                 batches = await consumer.getmany(timeout_ms=1000, max_records=1000)
                 for records in batches.values():
                     await self.learn([(record.offset, record.value) for record in records])
-        finally:
-            await consumer.stop()
 
     async def learn(self, records: list[tuple[int, bytes]]) -> None:
         """Take a batch into view; records before the stored position were taken already."""

@@ -19,6 +19,7 @@ from services.common.log import get_logger
 from services.common.postgres import Pool, open_pool
 from services.common.revocations import restore
 from services.common.settings import Settings
+from services.common.tasks import end
 from services.common.vault import Keyring, Vault
 from services.delivery.announce import Announcer
 from services.delivery.directory import Directory
@@ -124,6 +125,4 @@ class DeliveryWorker:
             parts.dispatcher.stop()
             await asyncio.wait([dispatching], timeout=_GRACE_S)
         finally:
-            for task in (stopped, *tasks):
-                task.cancel()
-            await asyncio.gather(stopped, *tasks, return_exceptions=True)
+            await end(stopped, *tasks)

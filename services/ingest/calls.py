@@ -17,6 +17,7 @@ from uuid import uuid4
 import orjson
 from fastapi import Response
 
+from services.common import tasks
 from services.common.clock import Clock, utc_now
 from services.common.errors import Problem
 from services.common.log import get_logger
@@ -100,12 +101,8 @@ class Calls:
     @contextlib.asynccontextmanager
     async def cleaning(self) -> AsyncIterator[None]:
         """Forget old calls now and then, while this is open."""
-        task = asyncio.create_task(self._clean(), name="ingest calls")
-        try:
+        async with tasks.running(self._clean(), "ingest calls"):
             yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
     async def _clean(self) -> None:
         while True:

@@ -16,6 +16,7 @@ from services.common.clock import Clock, utc_now
 from services.common.errors import DependencyDown, FieldError, Overloaded, RetryableError
 from services.common.log import get_logger
 from services.common.postgres import AWAY
+from services.common.tasks import end
 from services.common.vault import Keyring
 from services.ingest.drafts import Draft, Status
 from services.ingest.eventlog import EventLog, Record
@@ -83,9 +84,7 @@ class Pipeline:
         tasks = [*self._landing, *([self._running] if self._running else [])]
         if tasks:
             await asyncio.wait(tasks, timeout=1)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*tasks)
 
     async def _run(self) -> None:
         while self._waiting:

@@ -19,6 +19,7 @@ from services.common.later_schemas import LaterSchemas
 from services.common.log import get_logger
 from services.common.postgres import AWAY
 from services.common.settings import Settings
+from services.common.tasks import end
 from services.projections.batch import Batch, make_batch
 from services.projections.declaration import Projection
 from services.projections.intake import Partition
@@ -135,8 +136,7 @@ class ProjectionsWorker:
                 # Of an event that an earlier process stored, in a story that is folded again.
                 await self._later.find(error)
             finally:
-                ahead.cancel()
-                await asyncio.gather(ahead, return_exceptions=True)
+                await end(ahead)
 
     async def _align(self, reader: LogReader, store: ReadModelStore) -> None:
         reader.moved = False

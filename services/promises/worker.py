@@ -23,6 +23,7 @@ from services.common.kafka import open_producer
 from services.common.log import get_logger
 from services.common.postgres import open_pool
 from services.common.settings import Settings
+from services.common.tasks import end
 from services.promises.following import Follower
 from services.promises.settings import PromisesSettings
 from services.promises.stream_store import StreamStore
@@ -94,6 +95,4 @@ class PromisesWorker:
             for ended in done:
                 await ended
         finally:
-            for task in (stopped, tending):
-                task.cancel()
-            await asyncio.gather(stopped, tending, return_exceptions=True)
+            await end(stopped, tending)

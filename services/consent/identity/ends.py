@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
-from services.common.kafka import partition_for
+from services.common.kafka import open_consumer, partition_for
 from services.common.settings import Settings
 
 # The topics on which a story stands; both have as many partitions.
@@ -19,14 +19,10 @@ async def ends_of(settings: Settings, worker_id: UUID) -> tuple[int, int, int]:
     Raises KafkaError.
     """
     names = [settings.topic(topic) for topic in STORY_TOPICS]
-    consumer = AIOKafkaConsumer(*names, bootstrap_servers=settings.kafka_bootstrap)
-    await consumer.start()
-    try:
+    async with open_consumer(settings, *names) as consumer:
         count = len(consumer.partitions_for_topic(names[0]) or ())
         partition = partition_for(worker_id.bytes, count)
         places = [TopicPartition(name, partition) for name in names]
         found = await consumer.end_offsets(places)
-    finally:
-        await consumer.stop()
     story, deliveries = (found[place] for place in places)
     return partition, story, deliveries

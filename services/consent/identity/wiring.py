@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from uuid import UUID
 
 from fastapi import FastAPI
 
+from services.common import tasks
 from services.common.clock import utc_now
 from services.common.limits import RateLimit
 from services.consent.identity.claims import Claims, live
@@ -39,13 +39,8 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
     )
     state.suggestions = Suggestions(state.pool, state.vault, state.keyring, own.contact_valid)
     state.identity_runner = runner = _runner(app, store, own)
-    task = asyncio.create_task(runner.run(), name="identity")
-    try:
+    async with tasks.running(runner.run(), "identity"):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 def _runner(app: FastAPI, store: IdentityStore, own: ConsentSettings) -> IdentityRunner:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from services.common import tasks
 from services.common.postgres import Pool, apply_schema
 from services.ingest.imports.routes import router
 from services.ingest.imports.runner import ImportRunner
@@ -39,10 +39,5 @@ async def running(app: FastAPI, writer: EventWriter) -> AsyncIterator[None]:
         app.state.pool, app.state.import_folder, writer, app.state.vault, settings
     )
     app.state.import_runner = runner
-    task = asyncio.create_task(runner.run(), name="imports")
-    try:
+    async with tasks.running(runner.run(), "imports"):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
+from services.common import tasks
 from services.common.postgres import Pool, apply_schema
 from services.ingest.scim.outbox import Outbox
 from services.ingest.scim.routes import MAX_BODY_BYTES, router
@@ -33,10 +33,5 @@ async def running(app: FastAPI, writer: Writer) -> AsyncIterator[None]:
     state = app.state
     outbox = Outbox(state.pool, state.keyring, writer)
     state.scim = Parts(state.pool, state.vault, state.keyring, outbox)
-    task = asyncio.create_task(outbox.run(), name="scim outbox")
-    try:
+    async with tasks.running(outbox.run(), "scim outbox"):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task

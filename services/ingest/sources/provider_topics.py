@@ -102,9 +102,9 @@ class ProviderTopics:
             isolation_level="read_committed",
             metadata_max_age_ms=int(self._own.discovery.total_seconds() * 1000),
         )
-        consumer.subscribe(pattern=self._own.pattern)
-        await consumer.start()
         try:
+            consumer.subscribe(pattern=self._own.pattern)
+            await consumer.start()
             yield consumer
         finally:
             await consumer.stop()

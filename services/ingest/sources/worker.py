@@ -10,6 +10,7 @@ from typing import Any
 from services.common import agreements_on_file, log, tracing
 from services.common.postgres import Pool, open_pool
 from services.common.settings import Settings
+from services.common.tasks import end
 from services.common.vault import Keyring, Vault
 from services.ingest.settings import IngestSettings
 from services.ingest.sources.openedx import OpenEdxSource
@@ -42,9 +43,7 @@ async def _work(settings: Settings) -> None:
                 if task.done():
                     task.result()
         finally:
-            for task in reading:
-                task.cancel()
-            await asyncio.gather(*reading, return_exceptions=True)
+            await end(*reading, stopped)
             await writer.close()
 
 

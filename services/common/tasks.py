@@ -1,0 +1,37 @@
+"""Tasks in the background: begun with what they serve, and truly over when that ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+# Long enough for a clean-up; what has swallowed a cancellation goes on no longer than this.
+_AGAIN_S = 3.0
+
+
+@asynccontextmanager
+async def running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
+    """`work` goes on while this is open. Raises at the end what `work` had ended with by itself."""
+    task = asyncio.create_task(work, name=name)
+    try:
+        yield
+    finally:
+        await end(task)
+    if not task.cancelled():
+        task.result()
+
+
+async def end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks until all have ended. What they end with stays with them.
+
+    Once is not enough: aiokafka, when it is closed, cancels tasks of its own, waits for them and
+    suppresses what comes, a cancellation from outside included (`Fetcher.close`,
+    `AIOKafkaClient.close`); `asyncio.wait_for` loses some before Python 3.12.
+    """
+    while under_way := [task for task in tasks if not task.done()]:
+        for task in under_way:
+            task.cancel()
+        await asyncio.wait(under_way, timeout=_AGAIN_S)
+    await asyncio.gather(*tasks, return_exceptions=True)

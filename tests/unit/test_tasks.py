@@ -1,0 +1,72 @@
+"""Background tasks end with what they serve, however their clean-up takes a cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+
+from services.common import tasks
+
+
+class Deaf:
+    """Suppresses the first cancellations, as a library does that waits for tasks it cancelled."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+        self.started = asyncio.Event()
+
+    async def work(self) -> None:
+        self.started.set()
+        while self.left:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            self.left -= 1
+        await asyncio.Event().wait()
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "_AGAIN_S", 0.01)
+
+
+@pytest.mark.parametrize("times", [0, 1, 3])
+async def test_a_task_ends_even_if_it_suppresses_a_cancellation(times: int) -> None:
+    deaf, other = Deaf(times), Deaf(0)
+    both = [asyncio.create_task(each.work()) for each in (deaf, other)]
+    await asyncio.gather(deaf.started.wait(), other.started.wait())
+
+    async with asyncio.timeout(10):
+        await tasks.end(*both)
+
+    assert all(task.cancelled() for task in both)
+    assert deaf.left == 0
+
+
+async def test_work_goes_on_while_it_is_open_and_no_longer() -> None:
+    deaf = Deaf(1)
+    async with tasks.running(deaf.work(), "deaf"):
+        await deaf.started.wait()
+        assert "deaf" in {task.get_name() for task in asyncio.all_tasks()}
+    assert "deaf" not in {task.get_name() for task in asyncio.all_tasks()}
+
+
+async def test_what_work_ended_with_by_itself_is_raised() -> None:
+    async def fail() -> None:
+        raise ValueError("so it ended")
+
+    with pytest.raises(ValueError, match="so it ended"):
+        async with tasks.running(fail(), "failing"):
+            await asyncio.sleep(0)
+
+
+async def test_ending_nothing_and_what_has_ended_is_fine() -> None:
+    async def fail() -> None:
+        raise ValueError
+
+    ended = asyncio.create_task(fail())
+    await asyncio.wait([ended])
+    await tasks.end()
+    await tasks.end(ended)
+    assert isinstance(ended.exception(), ValueError)
