@@ -5,16 +5,23 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
+import os
 import signal
 from collections.abc import Callable
 from typing import Protocol
 
 import uvloop
+from aiokafka.errors import KafkaError
 
 from services.common import log, tracing
+from services.common.errors import DependencyDown
+from services.common.postgres import AWAY
 from services.common.settings import Settings
 
+logger = log.get_logger("running")
 OBJECTS = 100_000
+# More than a request under way and the clean-up of clients take, even while Kafka is away.
+_END_S = 60.0
 # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD (bytes) and M_ARENA_MAX of glibc's malloc.h.
 _HEAP = {-3: 512 * 1024, -1: 16 * 1024 * 1024, -8: 1}
 
@@ -25,10 +32,45 @@ class Worker(Protocol):
     def stop(self) -> None: ...
 
 
+class Ending(Worker, Protocol):
+    """`ending` is set as soon as it does nothing more but end, whether asked to or not."""
+
+    ending: asyncio.Event
+
+
+class EndsInTime:
+    """A worker that ends its process if its own end does not come.
+
+    Whatever fails ends such a worker, and a new process goes on. One that hangs in the clean-up of
+    a library would neither work nor make room.
+    """
+
+    def __init__(self, worker: Ending, within_s: float = _END_S) -> None:
+        self._worker = worker
+        self._within_s = within_s
+
+    def stop(self) -> None:
+        self._worker.stop()
+
+    async def run(self) -> None:
+        """Raises what the worker raises."""
+        running = asyncio.create_task(self._worker.run(), name="worker")
+        ending = asyncio.create_task(self._worker.ending.wait())
+        await asyncio.wait({running, ending}, return_when=asyncio.FIRST_COMPLETED)
+        ending.cancel()
+        await asyncio.wait({running}, timeout=self._within_s)
+        if not running.done():
+            where = [str(task.get_coro()) for task in asyncio.all_tasks()]
+            logger.error("did not end by itself", within_s=self._within_s, tasks=where)
+            os._exit(1)
+        running.result()
+
+
 def run_worker(name: str, make: Callable[[Settings], Worker], *, objects: int = OBJECTS) -> None:
     """Make the worker from its settings and run it until SIGINT or SIGTERM.
 
-    objects: as `collect_rarely` has it.
+    objects: as `collect_rarely` has it. Raises DependencyDown when Kafka or PostgreSQL is away,
+    and whatever else the worker raises.
     """
     give_memory_back()
     uvloop.run(_work(name, make, objects))
@@ -42,7 +84,10 @@ async def _work(name: str, make: Callable[[Settings], Worker], objects: int) -> 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, worker.stop)
     collect_rarely(objects)
-    await worker.run()
+    try:
+        await worker.run()
+    except (KafkaError, *AWAY) as error:
+        raise DependencyDown(f"{name} ends, for what it needs went away: {error!r}") from error
 
 
 def give_memory_back() -> None:

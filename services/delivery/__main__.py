@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from services.common import agreements_on_file
 from services.common.http import HttpService
 from services.common.postgres import Pool, apply_schema
-from services.common.running import run_worker
+from services.common.running import EndsInTime, run_worker
 from services.delivery.routes import router
 from services.delivery.settings import DeliverySettings
 from services.delivery.worker import DeliveryWorker
@@ -33,7 +33,9 @@ def service() -> HttpService:
 
 def run() -> None:
     """Work until SIGINT or SIGTERM; what is being sent is finished first."""
-    run_worker("delivery", lambda settings: DeliveryWorker(settings, DeliverySettings()))
+    run_worker(
+        "delivery", lambda settings: EndsInTime(DeliveryWorker(settings, DeliverySettings()))
+    )
 
 
 if __name__ == "__main__":

@@ -38,7 +38,8 @@ async def listening(
         try:
             yield lost
         finally:
-            lost.cancel()
-            connection.remove_termination_listener(on_loss)
-            for channel, callback in callbacks.items():
-                await connection.remove_listener(channel, callback)
+            if not lost.done():  # a connection that was lost listens no more
+                lost.cancel()
+                connection.remove_termination_listener(on_loss)
+                for channel, callback in callbacks.items():
+                    await connection.remove_listener(channel, callback)

@@ -63,34 +63,40 @@ class DeliveryWorker:
     def __init__(self, settings: Settings, own: DeliverySettings) -> None:
         self._settings = settings
         self._own = own
-        self._stop = asyncio.Event()
+        self.ending = asyncio.Event()
 
     def stop(self) -> None:
-        self._stop.set()
+        self.ending.set()
 
     async def run(self) -> None:
         """Raises the first error of any part."""
-        settings, own = self._settings, self._own
         async with AsyncExitStack() as stack:
-            pool = await stack.enter_async_context(open_pool(settings, most=12, working_state=True))
-            producer = await stack.enter_async_context(open_producer(settings))
-            parts = await self._parts(stack, pool, producer)
-            await restore(settings, pool)
-            await prepare(settings, own, parts.matches)
-            failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            try:
+                await self._work(stack)
+            finally:
+                self.ending.set()  # before the clean-up, which may take its time
 
-            def on_crash(error: BaseException) -> None:
-                if not failed.done():
-                    failed.set_exception(error)
+    async def _work(self, stack: AsyncExitStack) -> None:
+        settings, own = self._settings, self._own
+        pool = await stack.enter_async_context(open_pool(settings, most=12, working_state=True))
+        producer = await stack.enter_async_context(open_producer(settings))
+        parts = await self._parts(stack, pool, producer)
+        await restore(settings, pool)
+        await prepare(settings, own, parts.matches)
+        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-            lost = await stack.enter_async_context(listening(pool, parts.listeners))
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="delivery-")))
-            match = Matcher(settings, parts.matches).match
-            await stack.enter_async_context(
-                agent_running(settings, options(settings, own), folder, match, on_crash)
-            )
-            log.info("delivering")
-            await self._until_stopped(parts, failed, lost)
+        def on_crash(error: BaseException) -> None:
+            if not failed.done():
+                failed.set_exception(error)
+
+        lost = await stack.enter_async_context(listening(pool, parts.listeners))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="delivery-")))
+        match = Matcher(settings, parts.matches).match
+        await stack.enter_async_context(
+            agent_running(settings, options(settings, own), folder, match, on_crash)
+        )
+        log.info("delivering")
+        await self._until_stopped(stack, parts, failed, lost)
 
     async def _parts(self, stack: AsyncExitStack, pool: Pool, producer: AIOKafkaProducer) -> Parts:
         settings, own = self._settings, self._own
@@ -108,7 +114,9 @@ class DeliveryWorker:
         snapshots = Snapshots(pool, matches, own.idle_look)
         return Parts(matches, snapshots, dispatcher, Announcer(pool, producer, settings))
 
-    async def _until_stopped(self, parts: Parts, *failures: asyncio.Future[None]) -> None:
+    async def _until_stopped(
+        self, stack: AsyncExitStack, parts: Parts, *failures: asyncio.Future[None]
+    ) -> None:
         dispatching = asyncio.create_task(parts.dispatcher.run(), name="dispatch")
         tasks: list[asyncio.Task[None]] = [
             dispatching,
@@ -116,13 +124,11 @@ class DeliveryWorker:
             asyncio.create_task(parts.announcer.run(), name="announce"),
             asyncio.create_task(Directory(self._settings, parts.matches).run(), name="directory"),
         ]
-        stopped = asyncio.create_task(self._stop.wait())
+        stopped = asyncio.create_task(self.ending.wait())
+        stack.push_async_callback(end, stopped, *tasks)
         watched: list[asyncio.Future[Any]] = [stopped, *tasks, *failures]
-        try:
-            done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
-            for ended in done:
-                await ended
-            parts.dispatcher.stop()
-            await asyncio.wait([dispatching], timeout=_GRACE_S)
-        finally:
-            await end(stopped, *tasks)
+        done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+        for ended in done:
+            await ended
+        parts.dispatcher.stop()
+        await asyncio.wait([dispatching], timeout=_GRACE_S)

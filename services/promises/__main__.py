@@ -12,7 +12,7 @@ from services.common.clock import utc_now
 from services.common.http import HttpService
 from services.common.postgres import Pool, apply_schema
 from services.common.revocations import restore
-from services.common.running import run_worker
+from services.common.running import EndsInTime, run_worker
 from services.promises import disputes, routes, trainings
 from services.promises.calling import Parts
 from services.promises.settings import PromisesSettings
@@ -56,7 +56,9 @@ def service() -> HttpService:
 
 def run() -> None:
     """Work until SIGINT or SIGTERM."""
-    run_worker("promises", lambda settings: PromisesWorker(settings, PromisesSettings()))
+    run_worker(
+        "promises", lambda settings: EndsInTime(PromisesWorker(settings, PromisesSettings()))
+    )
 
 
 if __name__ == "__main__":

@@ -39,41 +39,47 @@ class PromisesWorker:
         self._settings = settings
         self._own = own
         self._clock = clock
-        self._stop = asyncio.Event()
+        self.ending = asyncio.Event()
 
     def stop(self) -> None:
-        self._stop.set()
+        self.ending.set()
 
     async def run(self) -> None:
         """Raises the first error of any part."""
-        settings, own = self._settings, self._own
         async with AsyncExitStack() as stack:
-            pool = await stack.enter_async_context(open_pool(settings, most=4))
-            producer = await stack.enter_async_context(open_producer(settings))
-            store = StreamStore(pool)
-            follower = Follower(settings, store, producer, self._clock)
-            tender = Tender(follower, store, self._clock, own.look_every)
-            options = self._options()
-            positions = await store.make_positions(await partitions_of(settings))
-            # A member that was killed is gone after its session; a little more for the broker.
-            patience = own.session_timeout + timedelta(seconds=5)
-            await align(settings, options.group, positions, within=patience)
-            failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            try:
+                await self._work(stack)
+            finally:
+                self.ending.set()  # before the clean-up, which may take its time
 
-            def on_crash(error: BaseException) -> None:
-                if not failed.done():
-                    failed.set_exception(error)
+    async def _work(self, stack: AsyncExitStack) -> None:
+        settings, own = self._settings, self._own
+        pool = await stack.enter_async_context(open_pool(settings, most=4))
+        producer = await stack.enter_async_context(open_producer(settings))
+        store = StreamStore(pool)
+        follower = Follower(settings, store, producer, self._clock)
+        tender = Tender(follower, store, self._clock, own.look_every)
+        options = self._options()
+        positions = await store.make_positions(await partitions_of(settings))
+        # A member that was killed is gone after its session; a little more for the broker.
+        patience = own.session_timeout + timedelta(seconds=5)
+        await align(settings, options.group, positions, within=patience)
+        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-            async def take_in(records: Sequence[Record]) -> None:
-                await follower.take_in(records)
-                tender.wake()
+        def on_crash(error: BaseException) -> None:
+            if not failed.done():
+                failed.set_exception(error)
 
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="promises-")))
-            agent = await stack.enter_async_context(
-                agent_running(settings, options, folder, take_in, on_crash)
-            )
-            log.info("following promises")
-            await self._until_stopped(tender, agent, failed)
+        async def take_in(records: Sequence[Record]) -> None:
+            await follower.take_in(records)
+            tender.wake()
+
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="promises-")))
+        agent = await stack.enter_async_context(
+            agent_running(settings, options, folder, take_in, on_crash)
+        )
+        log.info("following promises")
+        await self._until_stopped(stack, tender, agent, failed)
 
     def _options(self) -> AgentOptions:
         return AgentOptions(
@@ -85,14 +91,12 @@ class PromisesWorker:
         )
 
     async def _until_stopped(
-        self, tender: Tender, agent: Agent, failed: asyncio.Future[None]
+        self, stack: AsyncExitStack, tender: Tender, agent: Agent, failed: asyncio.Future[None]
     ) -> None:
         tending = asyncio.create_task(tender.run(agent), name="tend promises")
-        stopped = asyncio.create_task(self._stop.wait())
+        stopped = asyncio.create_task(self.ending.wait())
+        stack.push_async_callback(end, stopped, tending)
         watched: list[asyncio.Future[Any]] = [stopped, tending, failed]
-        try:
-            done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
-            for ended in done:
-                await ended
-        finally:
-            await end(stopped, tending)
+        done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+        for ended in done:
+            await ended
