@@ -211,6 +211,7 @@ class Supervisor:
             # Keeps a worker's partitions over a quick restart; one hub has one of each.
             "PROJECTIONS_INSTANCE_ID": "projections-1",
             "DELIVERY_INSTANCE_ID": "delivery-1",
+            "PROMISES_INSTANCE_ID": "promises-1",
             "PYTHONUNBUFFERED": "1",
         }
         if self.plan.provider_topics:
