@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import resources
@@ -11,6 +12,7 @@ import asyncpg
 
 from services.common.errors import DependencyDown
 from services.common.locks import Lock
+from services.common.log import get_logger
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 # As text, for asyncpg's classes take no parameters at run time.
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+
+log = get_logger("postgres")
+_CLOSE_S = 10.0
 
 # Any of these means that the server is away, not that the statement is wrong.
 AWAY = (
@@ -61,8 +66,19 @@ async def open_pool(
         )
     except AWAY as error:
         raise DependencyDown("PostgreSQL does not answer") from error
-    async with pool:
+    try:
         yield pool
+    finally:
+        await _close(pool)
+
+
+async def _close(pool: Pool) -> None:
+    """A connection that is still in use is waited for, but not for ever: its work may be lost."""
+    try:
+        async with asyncio.timeout(_CLOSE_S):
+            await pool.close()
+    except TimeoutError:  # asyncpg has ended all connections when it was cancelled
+        log.warning("connections were still in use")
 
 
 async def _leave(_connection: Connection) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -112,8 +113,11 @@ class LaneStore:
         self._pool = pool
         self._own = own
 
-    def transaction(self) -> LaneTransaction:
-        return LaneTransaction(self._pool, self._own)
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[LaneTransaction]:
+        """Leaving it without an error commits."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            yield LaneTransaction(connection, self._own)
 
     async def inherit(self) -> None:
         """End what an earlier process of this instance id left leased when it was killed."""
@@ -127,23 +131,11 @@ class LaneStore:
 
 
 class LaneTransaction:
-    """One transaction on lanes; leaving it without an error commits."""
+    """What is done to lanes together or not at all."""
 
-    def __init__(self, pool: Pool, own: DeliverySettings) -> None:
-        self._pool = pool
+    def __init__(self, connection: Connection, own: DeliverySettings) -> None:
+        self._connection = connection
         self._own = own
-
-    async def __aenter__(self) -> LaneTransaction:
-        self._connection: Connection = await self._pool.acquire()
-        self._transaction = self._connection.transaction()
-        await self._transaction.start()
-        return self
-
-    async def __aexit__(self, kind: object, *_: object) -> None:
-        try:
-            await (self._transaction.commit() if kind is None else self._transaction.rollback())
-        finally:
-            await self._pool.release(self._connection)  # type: ignore[arg-type]
 
     async def lease(self, busy: Mapping[str, int], room: int) -> list[Lane]:
         """Take up to `room` lanes that are due, with their next rows and all their grants."""

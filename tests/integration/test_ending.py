@@ -1,16 +1,27 @@
-"""What reads the log in the background ends, wherever a cancellation finds it."""
+"""What works in the background ends when it should, whatever it was doing and whoever went away."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from aiokafka.consumer.fetcher import Fetcher
+from asyncpg.transaction import Transaction
 
-from services.common import tasks
+from services.common import postgres, tasks
+from services.common.postgres import AWAY, Pool, open_pool
 from services.common.settings import Settings
 from services.consent.identity.ends import ends_of
+from services.delivery.lane_store import LaneStore
+from services.delivery.match_store import MatchStore
+from services.delivery.settings import DeliverySettings
+from services.ingest.scim.store import ScimStore
+from services.promises.stream_store import StreamStore
 
 
 async def test_a_cancellation_while_a_consumer_closes_is_not_lost(
@@ -30,3 +41,44 @@ async def test_a_cancellation_while_a_consumer_closes_is_not_lost(
     monkeypatch.setattr(Fetcher, "close", told)
     async with asyncio.timeout(60), tasks.running(work(), "asking"):
         await closing.wait()
+
+
+TRANSACTIONS: dict[str, Callable[[Pool], AbstractAsyncContextManager[Any]]] = {
+    "lanes": lambda pool: LaneStore(pool, DeliverySettings()).transaction(),
+    "match": lambda pool: MatchStore(pool).transaction(),
+    "promises": lambda pool: StreamStore(pool).transaction(),
+    "scim": lambda pool: ScimStore(pool, "acme").transaction(),
+}
+
+
+@pytest.mark.parametrize("name", TRANSACTIONS)
+async def test_a_transaction_that_cannot_begin_keeps_no_connection(
+    name: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = Transaction.start
+
+    async def broken_first(transaction: Transaction) -> None:
+        # As asyncpg does when the server is gone in the midst of an exchange (`_coreproto_error`):
+        # then only who gives the connection back makes room in the pool.
+        transaction._connection._protocol.abort()
+        await begin(transaction)
+
+    async with asyncio.timeout(60), open_pool(settings, most=1) as one:
+        with monkeypatch.context() as patched:
+            patched.setattr(Transaction, "start", broken_first)
+            with pytest.raises((asyncpg.PostgresError, *AWAY)):
+                async with TRANSACTIONS[name](one):
+                    pytest.fail("it has begun")
+        async with TRANSACTIONS[name](one):
+            assert one.get_idle_size() == 0, "the only connection there is"
+
+
+async def test_a_pool_does_not_wait_for_ever_for_a_connection_in_use(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "_CLOSE_S", 0.1)
+    async with asyncio.timeout(60):
+        async with open_pool(settings, most=2) as pool:
+            held = await pool.acquire()
+        with pytest.raises(asyncpg.InterfaceError):
+            await held.execute("SELECT 1")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from types import TracebackType
 from uuid import UUID
 
 import asyncpg
 
-from services.common.postgres import Pool
+from services.common.postgres import Connection, Pool
 
 _COLUMNS = "id, worker_id, sealed, version, created, modified"
 _OF = "FROM vault.scim_user WHERE organization_id = $1"
@@ -103,8 +103,10 @@ class ScimStore:
         """name: user_name or external_id."""
         return [_row(r) for r in await self._pool.fetch(_BY_INDEX[name], self._of, index)]
 
-    def transaction(self) -> ScimTransaction:
-        return ScimTransaction(self._pool, self._of)
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[ScimTransaction]:
+        async with self._pool.acquire() as connection, connection.transaction():
+            yield ScimTransaction(connection, self._of)
 
     async def untold(self, scim_id: UUID) -> list[Untold]:
         rows = await self._pool.fetch(_UNTOLD, self._of, scim_id)
@@ -126,23 +128,9 @@ async def waiting(pool: Pool, since: object) -> list[tuple[str, UUID]]:
 class ScimTransaction:
     """A change of one user and what it means, together or not at all."""
 
-    def __init__(self, pool: Pool, organization_id: str) -> None:
-        self._pool = pool
+    def __init__(self, connection: Connection, organization_id: str) -> None:
+        self._db = connection
         self._of = organization_id
-
-    async def __aenter__(self) -> ScimTransaction:
-        self._db = await self._pool.acquire()
-        self._tx = self._db.transaction()
-        await self._tx.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None
-    ) -> None:
-        try:
-            await (self._tx.commit() if kind is None else self._tx.rollback())
-        finally:
-            await self._pool.release(self._db)
 
     async def locked(self, scim_id: UUID) -> Row | None:
         row = await self._db.fetchrow(_ONE + " FOR UPDATE", self._of, scim_id)
