@@ -13,7 +13,9 @@ from aiokafka import AIOKafkaProducer
 from services.common.access import Role
 from services.common.clock import utc_now
 from services.common.codec import decode
+from services.common.emit import Actor, publish
 from services.common.settings import Settings
+from services.consent.handlers import Asked
 from services.consent.wording import wordings
 from tests.conftest import Hub
 from tests.identity_kit import World, projecting
@@ -145,6 +147,23 @@ async def test_a_request_goes_along_with_a_record_that_is_not_the_persons(world:
     assert await requests(world, await world.organization(ACME)) == [(asked["request_id"], "open")]
     decline = f"/v1/access-requests/{asked['request_id']}/decline"
     assert (await world.hub.http.post(decline, headers=key)).status_code == 404
+    same = {name: asked[name] for name in ("request_id", "categories", "purposes", "expires_at")}
+    again = await ask(world, source_record_id="a-1", **same)
+    assert again["position"] == asked["position"]
+
+
+async def test_a_no_is_that_of_one_person(world: World) -> None:
+    """Of two requests of one id, of which one came by a promise."""
+    ana, key = await world.newcomer(COLLEGE, "c-1")
+    bo, theirs = await world.newcomer(ACME, "a-1")
+    asked = await ask(world, worker_id=str(bo))
+    now, request_id = utc_now(), asked["request_id"]
+    other = Asked(request_id, ana, ACME, ("training",), ("hiring",), now, now + timedelta(days=3))
+    await publish(world.producer, world.settings, other.event(Actor("EMPLOYER", "promise", ACME)))
+    await world.all_read()
+    decline = f"/v1/access-requests/{request_id}/decline"
+    assert (await world.hub.http.post(decline, headers=key)).status_code == 202
+    assert await requests(world, theirs) == [(request_id, "open")]
 
 
 async def test_an_id_that_was_merged_stands_for_the_person(world: World) -> None:
