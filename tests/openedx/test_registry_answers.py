@@ -87,11 +87,15 @@ async def topic(settings: Settings, pool: Pool, producer: AIOKafkaProducer) -> T
 
 
 @asynccontextmanager
-async def reading(settings: Settings, pool: Pool, topic: Topic, url: str) -> AsyncIterator[None]:
+async def reading(
+    settings: Settings, pool: Pool, topic: Topic, url: str, bootstrap: str | None = None
+) -> AsyncIterator[None]:
+    """bootstrap: of their Kafka, where it is not ours."""
     vault = await Vault.open(settings)
     writer = Writer(settings, pool, vault, Keyring(pool, vault), IngestSettings())
     own = OpenEdxSettings(
         topics=(topic.name,),
+        bootstrap=bootstrap,
         registry_url=url,
         group=topic.name,
         registry_timeout=timedelta(seconds=1),
