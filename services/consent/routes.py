@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -94,9 +94,12 @@ async def request_access(
         if moved is None or moved["recipient_id"] != mine:
             raise handlers.conflict("request")
     if position is None:
-        at = await publish(app.producer, app.settings, stored(event, kept.worker_id.bytes))
+        if kept.worker_id != worker_id:  # its record went to somebody else since the first try
+            kept = replace(kept, worker_id=worker_id)
+            event = kept.event(Actor.of(who)).value
+        at = await publish(app.producer, app.settings, stored(event, worker_id.bytes))
         position = str(at)
-        await store.request_published(kept.request_id, position)
+        await store.request_published(kept.request_id, worker_id, position)
     return {"request_id": kept.request_id, "position": position}
 
 

@@ -76,7 +76,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (request_id) DO NOTHING
 """
 REQUEST = "SELECT * FROM consent.request WHERE request_id = $1"
-REQUEST_PUBLISHED = "UPDATE consent.request SET position = $2 WHERE request_id = $1"
+REQUEST_PUBLISHED = """
+UPDATE consent.request SET worker_id = $2, position = $3 WHERE request_id = $1
+"""
 # The read model has each request under whoever it is about by now, which a merge or split changes;
 # `consent.request` has those of the last moment, too. While one moves it stands under both ids.
 _REQUESTS = """
@@ -239,8 +241,9 @@ class ConsentStore:
         assert row is not None
         return _asked(row), row["event"], row["position"]
 
-    async def request_published(self, request_id: str, position: str) -> None:
-        await self._pool.execute(REQUEST_PUBLISHED, request_id, position)
+    async def request_published(self, request_id: str, worker_id: UUID, position: str) -> None:
+        """worker_id: whose story it was written to."""
+        await self._pool.execute(REQUEST_PUBLISHED, request_id, worker_id, position)
 
     async def requests_to_worker(self, worker_id: UUID, limit: int) -> list[dict[str, Any]]:
         return [dict(r) for r in await self._pool.fetch(REQUESTS_TO_WORKER, worker_id, limit)]
