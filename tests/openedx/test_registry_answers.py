@@ -229,6 +229,20 @@ async def goes_on(pool: Pool) -> bool:
     return not await pool.fetchval("SELECT EXISTS (SELECT FROM ingest_work.source_wait)")
 
 
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"type": "array", "items": ' * 20_000 + "1", "{}"]
+)
+async def test_a_schema_that_is_none_stops_its_record_alone(text: str) -> None:
+    async def answer(_request: web.Request) -> web.Response:
+        return web.json_response({"schema": text})
+
+    async with listening(answer) as url:
+        registry = Registry(url, timedelta(seconds=5))
+        with pytest.raises(DoesNotDecode, match="is not a schema"):
+            await registry.decode(b"\0" + KNOWN.to_bytes(4, "big"))
+        await registry.close()
+
+
 async def test_a_real_registry_says_so_in_the_words_that_count(registry_url: str) -> None:
     registry = Registry(registry_url, timedelta(seconds=30))
     with pytest.raises(DoesNotDecode, match="has no schema 999999"):
