@@ -14,7 +14,13 @@ from services.common.postgres import Pool
 from services.common.settings import Settings
 from services.launcher.kafka import LocalKafka
 from tests.openedx.test_openedx_source import make_topic
-from tests.openedx.test_registry_answers import SchemaRegistry, Topic, reading, types_on_the_log
+from tests.openedx.test_registry_answers import (
+    SchemaRegistry,
+    Topic,
+    goes_on,
+    reading,
+    types_on_the_log,
+)
 from tests.processes import until
 
 
@@ -43,5 +49,5 @@ async def test_kafka_that_goes_is_told_and_reading_goes_on_when_it_is_back(
             await asyncio.to_thread(kafka.start)
             await topic.send(2)
             await types_on_the_log(settings, 3)
-            assert not await waits()
+            await until(lambda: goes_on(pool))
     await asyncio.to_thread(kafka.stop)

@@ -126,9 +126,9 @@ async def test_a_record_whose_schema_there_is_not_is_put_aside_and_the_rest_goes
     await topic.send(3, is_active=False)
     async with listening(SchemaRegistry().answer) as url, reading(settings, pool, topic, url):
         told = await types_on_the_log(settings, 3)
+        [reject] = await until(lambda: pool.fetch("SELECT * FROM ingest_work.source_reject"))
 
     assert told == ["WorkerRegistered", "TrainingEnrolled", "TrainingExited"]
-    [reject] = await pool.fetch("SELECT * FROM ingest_work.source_reject")
     assert (reject["topic"], reject["log_offset"]) == (topic.name, 1)
     assert reject["reason"].endswith(f"the schema registry has no schema {UNKNOWN}")
     found = await doctor_says(settings)
