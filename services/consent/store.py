@@ -171,8 +171,9 @@ class ConsentStore:
         """
         args = [getattr(given, name) for name in Given.__dataclass_fields__]
         async with self._pool.acquire() as connection, connection.transaction():
-            # One after the other: of two answers to one request the second sees the first.
-            await _lock(connection, given.worker_id, given.recipient_id)
+            if given.request_id is not None:
+                # One after the other: of two answers to one request the second sees the first.
+                await _lock(connection, given.worker_id, given.recipient_id)
             row = await connection.fetchrow(GIVEN, given.grant_id)
             if row is None:
                 if await _is_answered(connection, given):
