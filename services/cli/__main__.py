@@ -314,6 +314,14 @@ def main() -> None:
     except ThroughlineError as error:
         _console(stderr=True).print(f"throughline: {error}", style="red")
         sys.exit(exit_code_of(error))
+    except ValueError as error:
+        from services.cli.environment import wrong_variable
+
+        told = wrong_variable(error)
+        if told is None:
+            raise
+        _console(stderr=True).print(f"throughline: {told}", style="red")
+        sys.exit(Exit.USAGE)
 
 
 if __name__ == "__main__":

@@ -61,12 +61,21 @@ def revoke(
 
     An id that is not known revokes none of them: exit 3.
     """
-    keys = on_hub(lambda settings: _revoked(settings, key_ids, dry_run), data)
+    ids = [_id(given) for given in key_ids]
+    keys = on_hub(lambda settings: _revoked(settings, ids, dry_run), data)
     if as_json:
         print(json.dumps({"dry_run": dry_run, "revoked": [key.as_dict() for key in keys]}))
         return
     for key in keys:
         print(_told(key, dry_run))
+
+
+def _id(given: str) -> str:
+    """An id, also out of a whole key: its secret is not to be said again."""
+    match given.split("_"):
+        case ["tl", key_id, _]:
+            return key_id
+    return given
 
 
 def _told(key: AccessKey, dry_run: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -86,7 +87,22 @@ async def open_consumer(
         await consumer.start()
         yield consumer
     finally:
+        await stop_consumer(consumer)
+
+
+async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
+    """End a reader and its connections, also while Kafka is away.
+
+    aiokafka cancels its fetches and waits for them (`Fetcher.close`): one that was just waiting to
+    try again would end this as if we had been cancelled, with the connections open.
+    """
+    try:
         await consumer.stop()
+    except asyncio.CancelledError:
+        await consumer._client.close()
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
 
 
 async def create_topics(settings: Settings, names: Iterable[str] = TOPICS) -> None:

@@ -171,16 +171,14 @@ def ask(
     )
 
 
-def check_request(
-    order: GrantOrder, asked: Mapping[str, Any] | None, *, stands: bool, now: datetime
-) -> None:
+def check_request(order: GrantOrder, asked: Mapping[str, Any] | None, *, now: datetime) -> None:
     """Whether a grant may name this request to its giver as what it answers.
 
-    stands: whether a grant that answers it is in force. A no, and a yes that was withdrawn, may be
-    followed by another yes. Raises Problem 422 or 409 that names `request_id` and the fix.
+    A no, and a yes that was withdrawn, may be followed by another yes. Raises Problem 422 or 409
+    that names `request_id` and the fix.
     """
     if asked is None:
-        fix = "Use an id of GET /v1/access-requests (`after` waits for a new one), or leave it out."
+        fix = "Use an id of GET /v1/access-requests, or leave it out."
         raise invalid("request_id", "you were not asked by such a request", fix)
     if asked["recipient_id"] != order.recipient_id:
         problem = f"it is a request of {asked['recipient_id']}, not of {order.recipient_id}"
@@ -188,8 +186,10 @@ def check_request(
         raise invalid("request_id", problem, fix)
     if now >= asked["expires_at"]:
         raise _too_late("expired", f"it could be answered until {asked['expires_at']:%Y-%m-%d}")
-    if stands:
-        raise _too_late("answered", "a grant that answers it is in force")
+
+
+def answered() -> Problem:
+    return _too_late("answered", "a grant that answers it is in force")
 
 
 def _too_late(code: str, problem: str) -> Problem:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -18,10 +18,11 @@ from services.common.clock import utc_now
 from services.common.emit import Actor, publish, stored
 from services.common.errors import Problem, not_found, unavailable
 from services.common.ids import new_id
+from services.common.kafka import Position
 from services.common.people import person_meant
-from services.common.positions import read_after
+from services.common.positions import read_after, wait_until_read
 from services.consent import handlers, pages
-from services.consent.identity.claims import live
+from services.consent.identity.ends import ends_of
 from services.consent.requests import AccessRequest, GrantOrder
 from services.consent.settings import ConsentSettings
 from services.consent.store import ConsentStore
@@ -85,13 +86,20 @@ async def request_access(
         now=utc_now(),
     )
     kept, event, position = await store.reserve_request(asked, asked.event(Actor.of(who)))
-    same_person = kept.worker_id == worker_id or await meant(worker_id=kept.worker_id) == worker_id
-    if not (same_person and kept.same_as(asked)):
+    if not kept.same_as(asked):
         raise handlers.conflict("request")
+    if kept.worker_id != worker_id and await meant(worker_id=kept.worker_id) != worker_id:
+        # Its record may have been parted from who was asked, and the request went along.
+        moved = await store.request(worker_id, kept.request_id)
+        if moved is None or moved["recipient_id"] != mine:
+            raise handlers.conflict("request")
     if position is None:
-        at = await publish(app.producer, app.settings, stored(event, kept.worker_id.bytes))
+        if kept.worker_id != worker_id:  # its record went to somebody else since the first try
+            kept = replace(kept, worker_id=worker_id)
+            event = kept.event(Actor.of(who)).value
+        at = await publish(app.producer, app.settings, stored(event, worker_id.bytes))
         position = str(at)
-        await store.request_published(kept.request_id, position)
+        await store.request_published(kept.request_id, worker_id, position)
     return {"request_id": kept.request_id, "position": position}
 
 
@@ -118,7 +126,7 @@ def _about(who: Principal) -> UUID | None:
 @router.post("/access-requests/{request_id:path}/decline", status_code=202)
 async def decline(request_id: str, request: Request, who: Caller, store: Store) -> dict[str, Any]:
     """Say no. Nothing was shared by the request."""
-    found = await store.request(who.worker_id, request_id)
+    found = await _asked(request, who.worker_id, request_id, store)
     if found is None:
         raise not_found("request")
     position = found["declined_position"]
@@ -126,7 +134,7 @@ async def decline(request_id: str, request: Request, who: Caller, store: Store) 
         now = utc_now()
         event = handlers.decline(request_id, who.worker_id, found["recipient_id"], now=now)
         position = str(await publish(request.app.state.producer, request.app.state.settings, event))
-        await store.declined(request_id, now, position)
+        await store.declined(request_id, who.worker_id, now, position)
     return {"request_id": request_id, "position": position}
 
 
@@ -139,11 +147,14 @@ async def give(
     kept = await store.given(order.grant_id) if order.grant_id else None
     if kept is None:
         now = utc_now()
-        await _check_named(order, worker_id, store, now)
+        await _check_named(order, worker_id, request, store, now)
         kept = handlers.grant(
             order, order.grant_id or new_id(), worker_id, longest=own.longest_grant, now=now
         )
-    kept, event, position = await store.reserve_grant(kept, kept.event())
+    reserved = await store.reserve_grant(kept, kept.event())
+    if reserved is None:
+        raise handlers.answered()
+    kept, event, position = reserved
     if not kept.answers(order, worker_id):
         raise handlers.conflict("grant")
     if await store.revoked(kept.grant_id):
@@ -155,19 +166,33 @@ async def give(
 
 
 async def _check_named(
-    order: GrantOrder, worker_id: UUID, store: ConsentStore, now: datetime
+    order: GrantOrder, worker_id: UUID, request: Request, store: ConsentStore, now: datetime
 ) -> None:
-    """Whether there is the recipient, and the request. Raises Problem 422, 409."""
+    """Whether there is the recipient, and the request. Raises Problem 422, 409, 503."""
     if not await store.is_registered(order.recipient_id):
         raise handlers.invalid(
             "recipient_id", "there is no such organisation", "Use an id from the directory."
         )
-    if order.request_id is None:
-        return
-    asked = await store.request(worker_id, order.request_id)
-    given = live(await store.grants_of_worker(worker_id, 1000), now)
-    stands = any(grant["request_id"] == order.request_id for grant in given)
-    handlers.check_request(order, asked, stands=stands, now=now)
+    if order.request_id is not None:
+        asked = await _asked(request, worker_id, order.request_id, store)
+        handlers.check_request(order, asked, now=now)
+
+
+async def _asked(
+    request: Request, worker_id: UUID, request_id: str, store: ConsentStore
+) -> dict[str, Any] | None:
+    """What this person was asked; None when nobody asked it.
+
+    A yes to a promise asks on the log alone, so what is not known is looked for again where the log
+    ends now. Raises Problem 503 while the read model does not get there.
+    """
+    found = await store.request(worker_id, request_id)
+    if found is not None:
+        return found
+    app = request.app.state
+    partition, end, _ = await ends_of(app.settings, worker_id)
+    await wait_until_read(app.pool, Position("stories", partition, end - 1) if end else None)
+    return await store.request(worker_id, request_id)
 
 
 async def _publish_grant(request: Request, given: handlers.Given, event: bytes) -> str:

@@ -57,6 +57,7 @@ CREATE TABLE IF NOT EXISTS consent.request (
     declined_position text
 );
 CREATE INDEX IF NOT EXISTS request_worker ON consent.request (worker_id);
+CREATE INDEX IF NOT EXISTS request_recipient ON consent.request (recipient_id);
 
 -- Present once the withdrawals on the log are all in `consent.revocation`.
 CREATE TABLE IF NOT EXISTS consent.restored (

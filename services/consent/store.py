@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from services.common.emit import Event
-from services.common.postgres import Pool
+from services.common.emit import PATIENCE_S, Event
+from services.common.postgres import Connection, Pool
 from services.consent.handlers import Asked, Given
 
 # The read model knows every grant on the log; `consent.given` knows those of the last moment, too.
@@ -52,6 +52,21 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 ON CONFLICT (grant_id) DO NOTHING
 """
 GIVEN = "SELECT * FROM consent.given WHERE grant_id = $1"
+# Whether another grant that answers this request is in force, or just on its way to the log.
+ANSWERED = """
+SELECT EXISTS (
+    SELECT FROM (
+        SELECT grant_id, valid_until FROM consent.given
+        WHERE worker_id = $1 AND recipient_id = $2 AND request_id = $3
+            AND (position IS NOT NULL OR granted_at > $5::timestamptz - $6::interval)
+        UNION ALL
+        SELECT grant_id, valid_until FROM read.access_grant
+        WHERE worker_id = $1 AND recipient_id = $2 AND request_id = $3
+            AND granted_at IS NOT NULL AND withdrawn_at IS NULL
+    ) g
+    WHERE g.grant_id <> $4 AND g.valid_until > $5::timestamptz AND NOT EXISTS (
+        SELECT FROM consent.revocation r WHERE r.grant_id = g.grant_id))
+"""
 GRANT_PUBLISHED = "UPDATE consent.given SET position = $2 WHERE grant_id = $1"
 
 RESERVE_REQUEST = """
@@ -61,7 +76,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (request_id) DO NOTHING
 """
 REQUEST = "SELECT * FROM consent.request WHERE request_id = $1"
-REQUEST_PUBLISHED = "UPDATE consent.request SET position = $2 WHERE request_id = $1"
+REQUEST_PUBLISHED = """
+UPDATE consent.request SET worker_id = $2, position = $3 WHERE request_id = $1
+"""
 # The read model has each request under whoever it is about by now, which a merge or split changes;
 # `consent.request` has those of the last moment, too. While one moves it stands under both ids.
 _REQUESTS = """
@@ -88,7 +105,8 @@ REQUESTS_TO_WORKER = _REQUESTS.format(mine="worker_id = $1")
 REQUESTS_OF_RECIPIENT = _REQUESTS.format(mine="recipient_id = $1")
 ONE_REQUEST = _REQUESTS.format(mine="worker_id = $1 AND request_id = $3")
 DECLINED = """
-UPDATE consent.request SET declined_at = $2, declined_position = $3 WHERE request_id = $1
+UPDATE consent.request SET declined_at = $3, declined_position = $4
+WHERE request_id = $1 AND worker_id = $2
 """
 
 MAKE_LOCK = """
@@ -144,11 +162,24 @@ class ConsentStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def reserve_grant(self, given: Given, event: Event) -> tuple[Given, bytes, str | None]:
-        """The grant of this id, its event and position: this one, or the one kept before."""
+    async def reserve_grant(
+        self, given: Given, event: Event
+    ) -> tuple[Given, bytes, str | None] | None:
+        """The grant of this id, its event and position: this one, or the one kept before.
+
+        None when another one already answers the request that this one names.
+        """
         args = [getattr(given, name) for name in Given.__dataclass_fields__]
-        await self._pool.execute(RESERVE_GRANT, *args, event.value)
-        row = await self._pool.fetchrow(GIVEN, given.grant_id)
+        async with self._pool.acquire() as connection, connection.transaction():
+            if given.request_id is not None:
+                # One after the other: of two answers to one request the second sees the first.
+                await _lock(connection, given.worker_id, given.recipient_id)
+            row = await connection.fetchrow(GIVEN, given.grant_id)
+            if row is None:
+                if await _is_answered(connection, given):
+                    return None
+                await connection.execute(RESERVE_GRANT, *args, event.value)
+                row = await connection.fetchrow(GIVEN, given.grant_id)
         assert row is not None
         return _given(row), row["event"], row["position"]
 
@@ -179,8 +210,7 @@ class ConsentStore:
         before (and is in `leases`) or sees the revocation.
         """
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(MAKE_LOCK, worker_id, recipient_id)
-            await connection.execute(LOCK, worker_id, recipient_id)
+            await _lock(connection, worker_id, recipient_id)
             await connection.execute(REVOKE, grant_id, worker_id, recipient_id, at, event.value)
             await connection.execute(TELL_DISPATCH, f"{worker_id} {recipient_id}")
             leases = await connection.fetch(LEASES, worker_id, recipient_id)
@@ -212,8 +242,9 @@ class ConsentStore:
         assert row is not None
         return _asked(row), row["event"], row["position"]
 
-    async def request_published(self, request_id: str, position: str) -> None:
-        await self._pool.execute(REQUEST_PUBLISHED, request_id, position)
+    async def request_published(self, request_id: str, worker_id: UUID, position: str) -> None:
+        """worker_id: whose story it was written to."""
+        await self._pool.execute(REQUEST_PUBLISHED, request_id, worker_id, position)
 
     async def requests_to_worker(self, worker_id: UUID, limit: int) -> list[dict[str, Any]]:
         return [dict(r) for r in await self._pool.fetch(REQUESTS_TO_WORKER, worker_id, limit)]
@@ -226,8 +257,8 @@ class ConsentStore:
         row = await self._pool.fetchrow(ONE_REQUEST, worker_id, 1, request_id)
         return dict(row) if row else None
 
-    async def declined(self, request_id: str, at: datetime, position: str) -> None:
-        await self._pool.execute(DECLINED, request_id, at, position)
+    async def declined(self, request_id: str, worker_id: UUID, at: datetime, position: str) -> None:
+        await self._pool.execute(DECLINED, request_id, worker_id, at, position)
 
     async def is_registered(self, organization_id: str) -> bool:
         return bool(await self._pool.fetchval(REGISTERED, organization_id))
@@ -239,6 +270,21 @@ class ConsentStore:
         at, message_id = before or (None, None)
         rows = await self._pool.fetch(DISCLOSURES, worker_id, at, message_id, limit)
         return [dict(row) for row in rows]
+
+
+async def _lock(connection: Connection, worker_id: UUID, recipient_id: str) -> None:
+    """Until the transaction ends, nobody else changes what this worker shares with them."""
+    await connection.execute(MAKE_LOCK, worker_id, recipient_id)
+    await connection.execute(LOCK, worker_id, recipient_id)
+
+
+async def _is_answered(connection: Connection, given: Given) -> bool:
+    if given.request_id is None:
+        return False
+    named = (given.worker_id, given.recipient_id, given.request_id, given.grant_id)
+    # What the log has not taken by then may never be there.
+    patience = timedelta(seconds=PATIENCE_S)
+    return bool(await connection.fetchval(ANSWERED, *named, given.granted_at, patience))
 
 
 def _given(row: Any) -> Given:

@@ -13,9 +13,9 @@ from starlette.responses import Response
 from services.common.access import Principal, Role
 from services.common.clock import utc_now
 from services.common.errors import Problem, not_found
-from services.common.vault import Place, Redacted
 from services.portal.calls import ingest_url, is_read, send
 from services.portal.entry import start
+from services.portal.reading import name_of
 from services.portal.store import Row
 from services.portal.web import HOME, SCHOOL, Visit
 from services.portal.words import readable
@@ -152,12 +152,5 @@ async def _choices(visit: Visit) -> list[Choice]:
 
 async def _display_name(visit: Visit, worker_id: UUID) -> str:
     """The person's name, opened; a short code when it has no key."""
-    row = await visit.portal.store.worker(worker_id)
-    if row is None or row["display_name"] is None:
-        return str(worker_id)[-6:]
-    places = [
-        Place("stories", event_id, worker_id, "display_name") for event_id in row["registrations"]
-    ]
-    opened = await visit.state.keyring.open_all(dict.fromkeys(places, row["display_name"]))
-    names = [name for name in opened.values() if not isinstance(name, Redacted)]
-    return names[0] if names else str(worker_id)[-6:]
+    name = await name_of(visit.state.keyring, visit.portal.store, worker_id)
+    return name or str(worker_id)[-6:]

@@ -29,7 +29,7 @@ async def sign_in(visit: Visit) -> Response:
     code = form.get("code", "").strip()
     # Anonymously it would open a second record, which could not be joined later.
     if visit.is_worker and code and not code.startswith("tl_"):
-        return ask(visit, code)
+        return await ask(visit, code)
     key = code if code.startswith("tl_") else await _claimed(visit, code)
     who = await _owner_of(visit, key) if key else None
     if who is None:

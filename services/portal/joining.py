@@ -9,6 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from services.portal.calls import consent_url, send
+from services.portal.reading import name_of
 from services.portal.web import Visit
 from services.portal.words import category_words, readable
 
@@ -17,12 +18,16 @@ JOIN = "/me/join"
 
 async def join_page(visit: Visit) -> Response:
     """Ask for a code, or tell that it was taken."""
-    return visit.render("join_done.html") if visit.request.query_params.get("done") else ask(visit)
+    if visit.request.query_params.get("done"):
+        return visit.render("join_done.html")
+    return await ask(visit)
 
 
-def ask(visit: Visit, code: str = "", error: str | None = None) -> Response:
-    """The question: nothing is joined by seeing it."""
-    return visit.render("join.html", status=422 if error else 200, code=code, error=error)
+async def ask(visit: Visit, code: str = "", error: str | None = None) -> Response:
+    """The question: nothing is joined by seeing it. It says whose record it is about."""
+    name = await name_of(visit.state.keyring, visit.portal.store, visit.signed_in.worker_id)
+    status = 422 if error else 200
+    return visit.render("join.html", status=status, code=code, error=error, name=name)
 
 
 async def join(visit: Visit) -> Response:
@@ -30,7 +35,7 @@ async def join(visit: Visit) -> Response:
     form = await visit.form()
     code, confirm = form.get("code", "").strip(), form.get("confirm") == "yes"
     if not code:
-        return ask(visit, error=visit.t.gettext("Type your code."))
+        return await ask(visit, error=visit.t.gettext("Type your code."))
     url = f"{consent_url(visit)}/v1/claims"
     answer = await send(visit, url, {"code": code, "confirm": confirm})
     if answer.is_success:
@@ -39,9 +44,9 @@ async def join(visit: Visit) -> Response:
         return await _confirm(visit, code, shared)
     if answer.status_code == 409:
         in_use = visit.t.gettext("Someone signs in with this record already. Call us for help.")
-        return ask(visit, code, in_use)
+        return await ask(visit, code, in_use)
     unknown = visit.t.gettext("We do not know this code. Check each letter and try again.")
-    return ask(visit, code, unknown)
+    return await ask(visit, code, unknown)
 
 
 async def _confirm(visit: Visit, code: str, shared: Sequence[Mapping[str, Any]]) -> Response:

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from services.common.errors import DependencyDown
-from services.common.kafka import TOPICS
+from services.common.kafka import TOPICS, stop_consumer
 from services.common.settings import Settings
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ class LogEnds:
         if consumer is not None:
             with contextlib.suppress(KafkaError, OSError, TimeoutError):
                 async with asyncio.timeout(_PATIENCE_S):
-                    await consumer.stop()
+                    await stop_consumer(consumer)
 
     async def ends(self, now: datetime) -> tuple[Mapping[Place, int], Mapping[Place, int]]:
         """The next offset of each partition, and that of the first record of the last minute.
@@ -74,7 +74,7 @@ class LogEnds:
             try:
                 await consumer.start()
             except BaseException:
-                await consumer.stop()
+                await stop_consumer(consumer)
                 raise
             self._consumer = consumer
         return self._consumer

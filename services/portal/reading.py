@@ -86,6 +86,18 @@ async def opened_fields(
     return found
 
 
+async def name_of(keyring: Keyring, store: ReadStore, worker_id: UUID) -> str | None:
+    """What a person is called; None when nobody has said so, or the key is gone."""
+    row = await store.worker(worker_id) or {}
+    sealed: bytes | None = row.get("display_name")
+    if sealed is None:
+        return None
+    said_in = row["registrations"] or ()
+    places = [Place("stories", event_id, worker_id, "display_name") for event_id in said_in]
+    opened = await keyring.open_all(dict.fromkeys(places, sealed))
+    return next((name for name in opened.values() if not isinstance(name, Redacted)), None)
+
+
 def disclosed(
     events: Sequence[Decoded],
     recipient_id: str,

@@ -14,6 +14,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from services.common.errors import DependencyDown, RetryableError
+from services.common.kafka import stop_consumer
 from services.common.settings import Settings
 from services.projections import idle_time
 from services.projections.columns import LeanRecord
@@ -203,4 +204,4 @@ async def open_reader(
     except KafkaError as error:
         raise DependencyDown(f"Kafka: {error!r}") from error
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)

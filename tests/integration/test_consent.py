@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -260,22 +261,22 @@ async def test_a_yes_answers_a_request_of_who_is_to_see_it(
     acme, _ = [await parties.organization(name) for name in ("acme", "bravo")]
     (ana, token), (_, stranger) = await parties.worker(), await parties.worker()
     named = {"request_id": await asked(parties, acme, ana)}
-    for recipient, who, request in (
-        ("bravo", token, named),  # another's
-        ("acme", stranger, named),  # to somebody else
-        ("acme", token, {"request_id": "made-up"}),
-    ):
-        order = parties.order(recipient, **request)
-        answer = await parties.hub.http.post("/v1/grants", json=order, headers=who)
-        [error] = problem(answer, 422)["errors"]
-        assert (error["field"], bool(error["fix"])) == ("request_id", True)
-    assert await on_log(settings, "ConsentGranted") == 0
     await parties.grant(token, "acme", **named)
     async with projecting(settings):
         for _ in range(2):  # known from here first, and from the read model afterwards
             answer = await parties.hub.http.get("/v1/access-requests", headers=acme)
             assert [one["request_id"] for one in answer.json()["requests"]] == [*named.values()]
             await until(lambda: _granted(parties, acme))
+        for recipient, who, request in (
+            ("bravo", token, named),  # another's
+            ("acme", stranger, named),  # to somebody else
+            ("acme", token, {"request_id": "made-up"}),
+        ):
+            order = parties.order(recipient, **request)
+            answer = await parties.hub.http.post("/v1/grants", json=order, headers=who)
+            [error] = problem(answer, 422)["errors"]
+            assert (error["field"], bool(error["fix"])) == ("request_id", True)
+    assert await on_log(settings, "ConsentGranted") == 1
 
 
 async def _granted(parties: Parties, key: dict[str, str]) -> bool:
@@ -303,6 +304,79 @@ async def test_a_request_is_answered_in_time_and_by_one_yes_at_a_time(parties: P
     await parties.withdraw(token, second)
     await parties.hub.pool.execute("UPDATE consent.request SET expires_at = now()")
     await refused("expired")
+
+
+async def test_a_request_that_is_on_the_log_alone_is_waited_for(
+    parties: Parties, settings: Settings
+) -> None:
+    """A yes to a promise asks so: its answer names a request that no table may have yet."""
+    await parties.organization("acme")
+    ana, token = await parties.worker()
+    now = datetime.now(UTC)
+    made = handlers.Asked(
+        "by-promise", ana, "acme", ("training",), ("advancement",), now, now + timedelta(days=7)
+    )
+    await publish(parties.producer, settings, made.event(SYSTEM))
+    order = parties.order("acme", request_id="by-promise")
+    decline = "/v1/access-requests/by-promise/decline"
+    for path, body in (("/v1/grants", order), (decline, None)):
+        answer = await parties.hub.http.post(path, json=body, headers=token)
+        assert problem(answer, 503)["type"] == "/problems/read-model-behind"
+        assert answer.headers["Retry-After"]
+    async with projecting(settings):
+        await until(lambda: _taken(parties, token, order))
+
+
+async def _taken(parties: Parties, token: dict[str, str], order: dict[str, Any]) -> bool:
+    answer = await parties.hub.http.post("/v1/grants", json=order, headers=token)
+    assert answer.status_code in (201, 503), answer.text
+    return answer.status_code == 201
+
+
+async def test_of_two_yeses_to_a_request_at_once_one_is_taken(parties: Parties) -> None:
+    """Else whoever stops one of them would go on sharing under the other."""
+    acme, (ana, token) = await parties.organization("acme"), await parties.worker()
+    named = {"request_id": await asked(parties, acme, ana)}
+
+    async def statuses(*orders: dict[str, Any]) -> list[int]:
+        post = parties.hub.http.post
+        answers = [post("/v1/grants", json=order, headers=token) for order in orders]
+        return sorted(answer.status_code for answer in await asyncio.gather(*answers))
+
+    orders = [parties.order("acme", **named) for _ in range(4)]
+    assert await statuses(*orders) == [201, 409, 409, 409]
+    [given] = (await parties.hub.http.get("/v1/grants", headers=token)).json()["grants"]
+    await parties.withdraw(token, given)
+    assert await statuses(*[parties.order("acme", **named)] * 4) == [201] * 4  # one yes, repeated
+
+
+async def test_a_request_is_answered_however_many_grants_came_after(parties: Parties) -> None:
+    acme, (ana, token) = await parties.organization("acme"), await parties.worker()
+    named = {"request_id": await asked(parties, acme, ana)}
+    await parties.grant(token, "acme", **named)
+    columns = "worker_id, recipient_id, categories, purposes, valid_from, valid_until, position"
+    columns += ", event, wording_version, wording_language, wording_sha256"
+    await parties.hub.pool.execute(
+        f"INSERT INTO consent.given (grant_id, granted_at, {columns})"
+        f" SELECT gen_random_uuid(), now(), {columns} FROM consent.given, generate_series(1, 1000)"
+    )
+    order = parties.order("acme", **named)
+    answer = await parties.hub.http.post("/v1/grants", json=order, headers=token)
+    assert problem(answer, 409)["type"] == "/problems/answered"
+
+
+async def test_a_grant_is_the_same_also_where_the_read_model_alone_remembers_it(
+    parties: Parties, settings: Settings
+) -> None:
+    acme, (ana, token) = await parties.organization("acme"), await parties.worker()
+    order = parties.order("acme", request_id=await asked(parties, acme, ana))
+    given = await parties.hub.http.post("/v1/grants", json=order, headers=token)
+    async with projecting(settings):
+        await told(parties, given.json())
+        await parties.hub.pool.execute("DELETE FROM consent.given")
+        again = await parties.hub.http.post("/v1/grants", json=order, headers=token)
+        assert again.status_code == 201, again.text
+        assert again.json()["grant_id"] == order["grant_id"]
 
 
 async def test_a_yes_to_another_on_the_log_leaves_a_request_open_and_where_it_was(

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
 from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.errors import KafkaError
 from asyncpg.transaction import Transaction
 
 from services.common import postgres, tasks
+from services.common.kafka import create_topics, open_consumer
 from services.common.postgres import AWAY, Pool, open_pool
 from services.common.settings import Settings
 from services.consent.identity.ends import ends_of
@@ -21,6 +24,7 @@ from services.delivery.lane_store import LaneStore
 from services.delivery.match_store import MatchStore
 from services.delivery.settings import DeliverySettings
 from services.ingest.scim.store import ScimStore
+from services.launcher.kafka import LocalKafka
 from services.promises.stream_store import StreamStore
 
 
@@ -82,3 +86,23 @@ async def test_a_pool_does_not_wait_for_ever_for_a_connection_in_use(
             held = await pool.acquire()
         with pytest.raises(asyncpg.InterfaceError):
             await held.execute("SELECT 1")
+
+
+async def test_a_reader_that_ends_while_kafka_is_away_ends_with_what_went_wrong(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Not as if it had been cancelled, for then who tries again would end, too."""
+    kafka = LocalKafka(tmp_path / "kafka")
+    await asyncio.to_thread(kafka.start)
+    theirs = settings.model_copy(update={"kafka_bootstrap": kafka.bootstrap})
+    await create_topics(theirs)
+
+    async def read() -> None:
+        async with open_consumer(theirs, theirs.topic("stories")) as consumer:
+            await consumer.getmany(timeout_ms=200)
+            await asyncio.to_thread(kafka.stop)
+            await asyncio.sleep(1)  # until it tries to read again and again
+            await consumer.topics()
+
+    with pytest.raises(KafkaError):
+        await read()

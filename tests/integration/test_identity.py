@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -138,6 +139,27 @@ async def test_a_code_of_a_shared_record_needs_a_yes(world: World) -> None:
         assert (await world.claim(bo["claim_code"], key)).status_code == 409
     said = await world.claim(bo["claim_code"], key, confirm=True)
     assert (said.status_code, said.json()["worker_id"]) == (200, str(ana))
+
+
+async def test_a_code_that_is_sent_twice_adds_the_record_once_and_says_so_both_times(
+    world: World,
+) -> None:
+    """A button that is pressed again on a slow phone."""
+    ana, key = await world.newcomer(COLLEGE, "c-1")
+    _, stranger = await world.newcomer(COLLEGE, "c-2")
+    code = (await world.register(AGENCY, "a-1"))["claim_code"]
+    answers = await asyncio.gather(*(world.claim(code, key) for _ in range(2)))
+    for answer in (*answers, await world.claim(code, key)):
+        assert (answer.status_code, answer.json()["worker_id"]) == (200, str(ana)), answer.text
+    for who in (stranger, None):
+        assert (await world.claim(code, who)).status_code == 404
+    wrong = code[:-1] + ("0" if code[-1] != "0" else "1")
+    assert (await world.claim(wrong, key)).status_code == 404
+    moves = "SELECT count(*) FROM consent.identity_move WHERE kind = 'merge'"
+    assert await world.hub.pool.fetchval(moves) == 1
+    long_ago = utc_now() - timedelta(hours=1)
+    await world.hub.pool.execute("UPDATE vault.claim SET claimed_at = $1", long_ago)
+    assert (await world.claim(code, key)).status_code == 404
 
 
 def grant_order() -> dict[str, Any]:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from unittest.mock import AsyncMock
+from uuid import UUID, uuid4
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from services.common.access import Role
 from services.common.clock import utc_now
 from services.common.codec import decode
+from services.common.emit import Actor, publish
 from services.common.settings import Settings
+from services.consent import routes
+from services.consent.handlers import Asked
 from services.consent.wording import wordings
 from tests.conftest import Hub
 from tests.identity_kit import World, projecting
@@ -41,11 +46,15 @@ async def world(hub: Hub, settings: Settings, producer: AIOKafkaProducer) -> Asy
         yield await world.ready()
 
 
+def expires_in(days: int) -> str:
+    return (utc_now() + timedelta(days=days)).isoformat()
+
+
 async def ask(world: World, expected: int = 202, **about: Any) -> dict[str, Any]:
     order = {
         "categories": ["training"],
         "purposes": ["hiring"],
-        "expires_at": (utc_now() + timedelta(days=7)).isoformat(),
+        "expires_at": expires_in(days=7),
         **about,
     }
     answer = await world.hub.http.post(
@@ -145,6 +154,43 @@ async def test_a_request_goes_along_with_a_record_that_is_not_the_persons(world:
     assert await requests(world, await world.organization(ACME)) == [(asked["request_id"], "open")]
     decline = f"/v1/access-requests/{asked['request_id']}/decline"
     assert (await world.hub.http.post(decline, headers=key)).status_code == 404
+    same = {name: asked[name] for name in ("request_id", "categories", "purposes", "expires_at")}
+    again = await ask(world, source_record_id="a-1", **same)
+    assert again["position"] == asked["position"]
+
+
+async def test_a_request_that_is_tried_again_goes_to_whose_the_record_is_by_then(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log was away at the first try, and the person said "this is not me" meanwhile."""
+    _, key = await world.newcomer(ACME, "a-1")
+    with monkeypatch.context() as away:
+        away.setattr(routes, "publish", AsyncMock(side_effect=KafkaError))
+        named = {"request_id": str(uuid4()), "expires_at": expires_in(days=7)}
+        await ask(world, 503, source_record_id="a-1", **named)
+    await parted(world, ACME, key)
+    again = await ask(world, source_record_id="a-1", **named)
+    await world.all_read()
+    assert await requests(world, key) == []
+    assert await requests(world, await world.organization(ACME)) == [(again["request_id"], "open")]
+    assert (await ask(world, source_record_id="a-1", **named))["position"] == again["position"]
+    code = (await world.register(ACME, "a-1"))["claim_code"]
+    theirs = {"Authorization": f"Bearer {(await world.claim(code)).json()['token']}"}
+    assert await requests(world, theirs) == [(again["request_id"], "open")]
+
+
+async def test_a_no_is_that_of_one_person(world: World) -> None:
+    """Of two requests of one id, of which one came by a promise."""
+    ana, key = await world.newcomer(COLLEGE, "c-1")
+    bo, theirs = await world.newcomer(ACME, "a-1")
+    asked = await ask(world, worker_id=str(bo))
+    now, request_id = utc_now(), asked["request_id"]
+    other = Asked(request_id, ana, ACME, ("training",), ("hiring",), now, now + timedelta(days=3))
+    await publish(world.producer, world.settings, other.event(Actor("EMPLOYER", "promise", ACME)))
+    await world.all_read()
+    decline = f"/v1/access-requests/{request_id}/decline"
+    assert (await world.hub.http.post(decline, headers=key)).status_code == 202
+    assert await requests(world, theirs) == [(request_id, "open")]
 
 
 async def test_an_id_that_was_merged_stands_for_the_person(world: World) -> None:

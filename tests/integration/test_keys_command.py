@@ -48,6 +48,21 @@ async def test_a_revoked_key_is_good_no_more_and_others_are(
     assert (code, "was revoked" in printed) == (Exit.DONE, True)
 
 
+async def test_a_whole_key_is_taken_for_its_id_and_not_repeated(
+    environment: dict[str, str], pool: Pool
+) -> None:
+    """Somebody found it in a log, and is in a hurry."""
+    leaked = await issue_key(pool, Role.PROVIDER, "river-college")
+    gone = "tl_0123456789abcdef_" + 64 * "5"
+
+    for given, expected in (([leaked, gone], Exit.NOT_FOUND), ([leaked], Exit.DONE)):
+        code, printed, said = await run(environment, "revoke", *given)
+        assert code == expected
+        for secret in (leaked.split("_")[2], gone.split("_")[2]):
+            assert secret not in printed + said
+    assert await Keys(pool).principal(leaked) is None
+
+
 async def test_a_dry_run_says_the_same_and_changes_nothing(
     environment: dict[str, str], pool: Pool
 ) -> None:

@@ -159,6 +159,8 @@ async def test_a_code_of_who_is_signed_in_opens_no_second_record(hub: Hub, rosa:
 
     assert (asked.status_code, hub.http.cookies["tl_login"]) == (200, log_in)
     assert 'action="/me/join"' in asked.text
+    for shown in (page, asked):  # a phone may be another one's, who did not sign out
+        assert "This is the record of Rosa &lt;Marín&gt;." in shown.text
     assert f'value="{form["code"]}"' in asked.text
     keys = "SELECT count(DISTINCT subject) FROM vault.access_key WHERE role = 'worker'"
     assert await hub.pool.fetchval(keys) == 1

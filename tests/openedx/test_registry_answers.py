@@ -87,11 +87,15 @@ async def topic(settings: Settings, pool: Pool, producer: AIOKafkaProducer) -> T
 
 
 @asynccontextmanager
-async def reading(settings: Settings, pool: Pool, topic: Topic, url: str) -> AsyncIterator[None]:
+async def reading(
+    settings: Settings, pool: Pool, topic: Topic, url: str, bootstrap: str | None = None
+) -> AsyncIterator[None]:
+    """bootstrap: of their Kafka, where it is not ours."""
     vault = await Vault.open(settings)
     writer = Writer(settings, pool, vault, Keyring(pool, vault), IngestSettings())
     own = OpenEdxSettings(
         topics=(topic.name,),
+        bootstrap=bootstrap,
         registry_url=url,
         group=topic.name,
         registry_timeout=timedelta(seconds=1),
@@ -122,9 +126,9 @@ async def test_a_record_whose_schema_there_is_not_is_put_aside_and_the_rest_goes
     await topic.send(3, is_active=False)
     async with listening(SchemaRegistry().answer) as url, reading(settings, pool, topic, url):
         told = await types_on_the_log(settings, 3)
+        [reject] = await until(lambda: pool.fetch("SELECT * FROM ingest_work.source_reject"))
 
     assert told == ["WorkerRegistered", "TrainingEnrolled", "TrainingExited"]
-    [reject] = await pool.fetch("SELECT * FROM ingest_work.source_reject")
     assert (reject["topic"], reject["log_offset"]) == (topic.name, 1)
     assert reject["reason"].endswith(f"the schema registry has no schema {UNKNOWN}")
     found = await doctor_says(settings)
@@ -223,6 +227,20 @@ async def waits(pool: Pool, why: str = "") -> None:
 
 async def goes_on(pool: Pool) -> bool:
     return not await pool.fetchval("SELECT EXISTS (SELECT FROM ingest_work.source_wait)")
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"type": "array", "items": ' * 20_000 + "1", "{}"]
+)
+async def test_a_schema_that_is_none_stops_its_record_alone(text: str) -> None:
+    async def answer(_request: web.Request) -> web.Response:
+        return web.json_response({"schema": text})
+
+    async with listening(answer) as url:
+        registry = Registry(url, timedelta(seconds=5))
+        with pytest.raises(DoesNotDecode, match="is not a schema"):
+            await registry.decode(b"\0" + KNOWN.to_bytes(4, "big"))
+        await registry.close()
 
 
 async def test_a_real_registry_says_so_in_the_words_that_count(registry_url: str) -> None:

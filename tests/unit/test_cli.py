@@ -199,6 +199,25 @@ def test_the_demo_stays_off_clusters_of_ones_own(
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "arguments"),
+    [
+        ("OPENEDX_TOPICS", "prod-learning-certificate-lifecycle", ["up"]),
+        ("OPENEDX_TOPICS", "{}", ["up"]),
+        ("OPENEDX_LONGEST_WAIT", "soon", ["up"]),
+        ("PARTITIONS", "many", ["doctor"]),
+    ],
+)
+def test_a_variable_that_cannot_be_taken_is_named_in_one_line(
+    name: str, value: str, arguments: list[str], tmp_path: Path
+) -> None:
+    done = run(*arguments, "--data", str(tmp_path), env={**NOWHERE, name: value})
+
+    assert done.returncode == Exit.USAGE
+    assert done.stderr.startswith(f"throughline: {name}: ")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
     ("named", "options", "sources"),
     [
         ({}, [], False),

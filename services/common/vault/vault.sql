@@ -11,6 +11,8 @@ CREATE TABLE IF NOT EXISTS vault.access_key (
 );
 -- The key somebody signed in with, where this one was made for the log-in.
 ALTER TABLE vault.access_key ADD COLUMN IF NOT EXISTS signed_in_with text;
+CREATE INDEX IF NOT EXISTS access_key_log_in ON vault.access_key (signed_in_with)
+    WHERE signed_in_with IS NOT NULL;
 
 -- A log-in ends with the key it began with, also one that began while that was being revoked.
 CREATE OR REPLACE VIEW vault.live_key AS

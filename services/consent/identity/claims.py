@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +24,12 @@ RETURNING code_index, worker_id
 """
 # A good code that waits for a yes, or for a move to end, has not been tried in vain.
 _GIVE_BACK = "UPDATE vault.claim SET tries = tries - 1 WHERE lookup = $1 AND claimed_at IS NULL"
+# A button that is pressed twice sends the code twice. Later on it is used up: the record may have
+# been parted again.
+_ADDED = """
+SELECT code_index FROM vault.claim WHERE lookup = $1 AND worker_id = $2 AND claimed_at > $3
+"""
+_SAID_AGAIN = timedelta(minutes=10)
 _TAKE = "UPDATE vault.claim SET claimed_at = $2 WHERE lookup = $1 AND claimed_at IS NULL"
 _SIGNS_IN = """
 SELECT EXISTS (SELECT FROM vault.access_key
@@ -56,15 +62,26 @@ class Claims:
 
     async def held(self, text: object, at: datetime, most_tries: int) -> Held | None:
         """The code, if it is good. Each look counts as a try."""
-        code = claim_codes.read(text) if isinstance(text, str) else None
+        code = _read(text)
         if code is None:
             return None
         lookup = claim_codes.lookup_of(code)
         row = await self._pool.fetchrow(_TRY, lookup, at, most_tries)
-        index = self._vault.blind_index(claim_codes.INDEX, code)
-        if row is None or not hmac.compare_digest(row["code_index"], index):
+        if row is None or not self._is_of(code, row["code_index"]):
             return None
         return Held(lookup, row["worker_id"])
+
+    async def just_added(self, text: object, at: datetime, claimant: UUID) -> bool:
+        """Whether this is the code by which the claimant added a record a moment ago."""
+        code = _read(text)
+        if code is None:
+            return False
+        lookup, since = claim_codes.lookup_of(code), at - _SAID_AGAIN
+        index = await self._pool.fetchval(_ADDED, lookup, claimant, since)
+        return index is not None and self._is_of(code, index)
+
+    def _is_of(self, code: str, index: bytes) -> bool:
+        return hmac.compare_digest(index, self._vault.blind_index(claim_codes.INDEX, code))
 
     async def give_back(self, held: Held) -> None:
         await self._pool.execute(_GIVE_BACK, held.lookup)
@@ -125,6 +142,10 @@ class Claims:
             order = Order(new_id(), "split", old, new, reason, source, record_index, link_id)
             await beginning.begin(order)
             return order.move_id
+
+
+def _read(text: object) -> str | None:
+    return claim_codes.read(text) if isinstance(text, str) else None
 
 
 def live(grants: Sequence[dict[str, Any]], at: datetime) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from services.common.clock import utc_now
 from services.common.consent import plain_value
 from services.common.errors import FieldError, Problem, not_found
 from services.common.limits import RateLimit
-from services.consent.identity.claims import Claims, Held, live
+from services.consent.identity.claims import Claims, Held, Taken, live
 from services.consent.identity.handlers import Move
 from services.consent.identity.running import IdentityRunner
 from services.consent.identity.store import IdentityStore
@@ -56,11 +56,12 @@ async def claim(request: Request) -> JSONResponse:
     claims: Claims = state.claims
     now = utc_now()
     held = await claims.held(order.code, now, own.claim_tries)
-    if held is None:
-        raise Problem(404, "no-such-code", _NO_CODE)
-    if claimant is not None and not order.confirm:
+    if held is not None and claimant is not None and not order.confirm:
         await _need_a_yes(request, claimant, claims, held)
-    taken = await claims.take(held, now, claimant)
+    taken = await claims.take(held, now, claimant) if held is not None else None
+    if taken is None and claimant is not None:
+        again = await claims.just_added(order.code, now, claimant)
+        taken = Taken(claimant, None, None) if again else None
     if taken is None:
         raise Problem(404, "no-such-code", _NO_CODE)
     answer: dict[str, Any] = {"worker_id": str(taken.worker_id)}

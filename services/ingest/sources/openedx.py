@@ -6,6 +6,7 @@ A crash in between reads a batch again; its events have the same ids and are dup
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +20,7 @@ from connectors.openedx.mapping import Item, Message, events
 from services.common.access import Principal, registered_role
 from services.common.clock import utc_now
 from services.common.errors import DoesNotDecode, RetryableError
+from services.common.kafka import stop_consumer
 from services.common.log import get_logger
 from services.common.postgres import AWAY, Pool
 from services.ingest.drafts import ItemResult, Status
@@ -30,6 +32,7 @@ from services.ingest.writer import Writer
 log = get_logger("openedx")
 
 _FIRST_WAIT_S = 0.5
+_SILENT_S = 5.0  # with no records for so long, their Kafka is asked whether it is there
 _TAKEN = {Status.ACCEPTED, Status.DUPLICATE}
 REJECT = """
 INSERT INTO ingest_work.source_reject (source, topic, partition, log_offset, reason)
@@ -93,6 +96,7 @@ class OpenEdxSource:
         )
         try:
             await consumer.start()
+            asked_at = time.monotonic()
             while True:
                 batches = await consumer.getmany(timeout_ms=200, max_records=self._own.batch_events)
                 for partition, records in batches.items():
@@ -100,8 +104,12 @@ class OpenEdxSource:
                     await consumer.commit({partition: records[-1].offset + 1})
                     await self._waits.goes_on()
                     self._wait_s = _FIRST_WAIT_S
+                if not batches and time.monotonic() > asked_at + _SILENT_S:
+                    # A reader tries for ever, and raises nothing, when its cluster goes.
+                    await consumer.topics()
+                    asked_at = time.monotonic()
         finally:
-            await consumer.stop()
+            await stop_consumer(consumer)
 
     async def _take(self, records: Sequence[ConsumerRecord], author: Principal) -> None:
         """Write what the records mean; keep, with the reason, what cannot be taken."""

@@ -21,7 +21,7 @@ from aiokafka.errors import KafkaError
 from services.common.access import Principal, Role, registered_role
 from services.common.clock import utc_now
 from services.common.errors import DependencyDown, FieldError, Problem, RetryableError
-from services.common.kafka import open_producer
+from services.common.kafka import open_producer, stop_consumer
 from services.common.limits import RateLimit
 from services.common.log import get_logger
 from services.common.postgres import AWAY, Pool
@@ -107,7 +107,7 @@ class ProviderTopics:
             await consumer.start()
             yield consumer
         finally:
-            await consumer.stop()
+            await stop_consumer(consumer)
 
     async def _take(
         self,

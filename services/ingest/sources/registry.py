@@ -16,6 +16,13 @@ from services.common.errors import DependencyDown, DoesNotDecode
 _MAX_SCHEMA_LENGTH = 1_000_000
 # A registry's own words, other than the 404 of a wrong address or of a proxy before it.
 _NOT_FOUND = frozenset({40401, 40402, 40403})
+_NO_SCHEMA = (
+    ValueError,
+    KeyError,
+    TypeError,
+    RecursionError,
+    fastavro.schema.SchemaParseException,
+)
 
 
 class Registry:
@@ -60,7 +67,7 @@ class Registry:
             raise DoesNotDecode(f"schema {schema_id} is longer than {_MAX_SCHEMA_LENGTH:,}")
         try:
             return fastavro.parse_schema(json.loads(text))
-        except (ValueError, KeyError, TypeError, fastavro.schema.SchemaParseException) as error:
+        except _NO_SCHEMA as error:
             raise DoesNotDecode(f"schema {schema_id} is not a schema: {error}") from error
 
 
