@@ -79,6 +79,11 @@ async def issue_key(
     return f"tl_{key_id}_{secret}"
 
 
+def key_id_of(token: str) -> str:
+    """The public part of a token of `issue_key`."""
+    return token.split("_")[1]
+
+
 async def registered_role(pool: Pool, organization_id: str) -> Role | None:
     """In which role an operator registered the organisation; None when nobody did.
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from services.common.access import Role
-from services.common.postgres import Pool
+from services.common.postgres import Connection, Pool
 
 # Keys that were handed out, each with the log-ins that began with it and go on.
 _KEYS = """
@@ -57,7 +57,7 @@ async def find_keys(pool: Pool, key_ids: Sequence[str]) -> list[AccessKey]:
     return [_key(row) for row in rows]
 
 
-async def revoke_keys(pool: Pool, key_ids: Sequence[str]) -> None:
+async def revoke_keys(pool: Pool | Connection, key_ids: Sequence[str]) -> None:
     """End the keys, and with them the log-ins that began with them. One revoked before stays so."""
     await pool.execute(_REVOKE, key_ids)
 

@@ -1,14 +1,10 @@
-"""`Idempotency-Key`: the same call again has no further effect, and gets the same answer.
-
-Source: draft-ietf-httpapi-idempotency-key-header-07.
-"""
+"""`Idempotency-Key`: the same call again has no further effect, and gets the same answer."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import hashlib
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -27,20 +23,7 @@ from services.ingest.call_store import Call, CallStore, KeptAnswer
 from services.ingest.settings import IngestSettings
 
 log = get_logger("ingest")
-# A structured field's string, or the bare value that many clients send.
-_KEY = re.compile(r'"([\x21\x23-\x5b\x5d-\x7e]{1,200})"|([\x21\x23-\x5b\x5d-\x7e]{1,200})')
 _RETRY_AFTER = {"Retry-After": "2"}
-
-
-def key_of(header: str | None) -> str | None:
-    """The key, or None without one. Raises Problem 400."""
-    if header is None:
-        return None
-    found = _KEY.fullmatch(header.strip())
-    if found is None:
-        detail = 'Write 1 to 200 printable characters in quotes: Idempotency-Key: "8e03978e".'
-        raise Problem(400, "bad-idempotency-key", f"The Idempotency-Key is not one. {detail}")
-    return found[1] or found[2]
 
 
 def fingerprint(vault: Vault, kind: str, attributes: Mapping[str, str], body: bytes) -> bytes:

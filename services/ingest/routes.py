@@ -18,9 +18,10 @@ from services.common.access import Principal, caller
 from services.common.authors import MATRIX
 from services.common.clock import utc_now
 from services.common.errors import Problem
+from services.common.idempotency import key_of
 from services.ingest.body import ACCEPTED, Posted, media_type, posted
 from services.ingest.call_store import Call, KeptAnswer
-from services.ingest.calls import fingerprint, kept, kept_problem, key_of, response
+from services.ingest.calls import fingerprint, kept, kept_problem, response
 from services.ingest.cloud_events import Sender, attributes_of
 from services.ingest.compression import ENCODINGS, inflated
 from services.ingest.drafts import ItemResult, Status

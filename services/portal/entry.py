@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from starlette.responses import RedirectResponse, Response
 
 from services.common.access import Principal
@@ -60,7 +62,12 @@ async def _claimed(visit: Visit, code: str) -> str | None:
     if not code:
         return None
     url = f"{consent_url(visit)}/v1/claims"
-    answer = await visit.portal.http.post(url, json={"code": code})
+    # A button that is pressed twice, or an answer lost on its way, must not shut the person out:
+    # the same browser gets another key in place of the first.
+    call = hashlib.sha256(f"claim {visit.form_cookie}".encode()).hexdigest()
+    answer = await visit.portal.http.post(
+        url, json={"code": code}, headers={"Idempotency-Key": f'"{call}"'}
+    )
     if answer.status_code >= 500 or answer.status_code == 429:
         raise unavailable("The code could not be checked now.")
     return str(answer.json()["token"]) if answer.is_success else None

@@ -164,7 +164,9 @@ class Visit:
         )
 
     def forget_login(self, response: Response) -> None:
-        response.delete_cookie(LOGIN_COOKIE, httponly=True, samesite="lax", secure=self.is_secure)
+        """The form cookie goes as well: with it a code that was used just now counts once more."""
+        for name in (LOGIN_COOKIE, FORM_COOKIE):
+            response.delete_cookie(name, httponly=True, samesite="lax", secure=self.is_secure)
 
 
 @cache

@@ -6,6 +6,7 @@ import csv
 import re
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -229,6 +230,29 @@ def test_a_claim_code_works_once_and_the_key_after_it_for_good(visit: Visitor, c
     expect(page).to_have_title(re.compile("^Error:"))
     page.fill("#code", key)
     follow(page.locator("main button"))
+    expect(page.get_by_role("heading", name="My story")).to_be_visible()
+
+
+def test_an_answer_lost_on_its_way_shuts_nobody_out(visit: Visitor, cast: Cast) -> None:
+    """The button was pressed twice, or the phone lost the network: the code is sent once more."""
+    college = {
+        "Authorization": f"Bearer {cast.site.do(cast.site.key(Role.PROVIDER, 'river-college'))}"
+    }
+    order = {"source_record_id": f"r-{uuid4()}"}
+    code = visit.context.request.post(
+        f"{cast.site.url}/v1/workers", headers=college, data=order
+    ).json()["claim_code"]
+    page = visit.open("/sign-in")
+    form = {"code": code, "form_token": page.input_value("[name=form_token]")}
+    cookies = {c["name"]: c["value"] for c in visit.context.cookies()}  # type: ignore[typeddict-item]
+    lost = httpx.post(f"{cast.site.url}/sign-in", data=form, cookies=cookies)
+    assert lost.status_code == 200
+
+    page.fill("#code", code)
+    follow(page.locator("main button"))
+    key = page.inner_text(".key")
+    assert key not in lost.text
+    follow(page.get_by_role("link", name="Open my record"))
     expect(page.get_by_role("heading", name="My story")).to_be_visible()
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from services.common.access import Keys, Role
+from services.common.access import Keys, Role, key_id_of
+from services.common.access_keys import revoke_keys
 from services.common.clock import utc_now
 from services.common.codec import decode
 from services.common.settings import Settings
@@ -186,6 +187,42 @@ async def test_a_code_gives_the_worker_a_token_once(hub: Hub, provider: dict[str
     assert str(principal.worker_id) == made["worker_id"]
     rows = await hub.pool.fetch("SELECT * FROM vault.claim")
     assert code.replace("-", "").encode() not in str(rows).encode()
+
+
+async def test_a_token_lost_on_its_way_is_answered_again_to_the_same_call(
+    hub: Hub, provider: dict[str, str]
+) -> None:
+    made = (await register(hub, provider, source_record_id="r-1")).json()
+    order = {"code": made["claim_code"]}
+
+    async def call(name: str) -> httpx.Response:
+        headers = {"Idempotency-Key": f'"{name}"'}
+        return await hub.http.post("/v1/claims", json=order, headers=headers)
+
+    answers = await asyncio.gather(*(call("mine") for _ in range(3)))
+
+    assert [answer.status_code for answer in answers] == [200] * 3
+    assert {answer.json()["worker_id"] for answer in answers} == {made["worker_id"]}
+    tokens = {answer.json()["token"] for answer in answers}
+    good = [token for token in tokens if await Keys(hub.pool).principal(token)]
+    assert (len(tokens), len(good)) == (3, 1), "each ended the one before"
+    assert (await call("another")).status_code == 404
+    assert (await claim(hub, made["claim_code"])).status_code == 404
+    assert (await call("no\x7f")).status_code == 400
+
+    await hub.pool.execute("UPDATE vault.claim SET claimed_at = claimed_at - interval '10 minutes'")
+    assert (await call("mine")).status_code == 404, "too late"
+    assert await Keys(hub.pool).principal(good[0]), "nothing ended it"
+
+
+async def test_a_token_that_was_revoked_is_not_answered_again(
+    hub: Hub, provider: dict[str, str]
+) -> None:
+    order = {"code": (await register(hub, provider)).json()["claim_code"]}
+    same = {"Idempotency-Key": '"mine"'}
+    token = (await hub.http.post("/v1/claims", json=order, headers=same)).json()["token"]
+    await revoke_keys(hub.pool, [key_id_of(token)])
+    assert (await hub.http.post("/v1/claims", json=order, headers=same)).status_code == 404
 
 
 async def test_a_code_bears_five_tries(hub: Hub, provider: dict[str, str]) -> None:

@@ -92,6 +92,10 @@ CREATE TABLE IF NOT EXISTS vault.claim (
     claimed_at timestamptz
 );
 CREATE INDEX IF NOT EXISTS claim_worker ON vault.claim (worker_id);
+-- The call that used the code, by its Idempotency-Key, and the access key that it was answered: the
+-- same call again gets another one in its place, for the answer may have been lost.
+ALTER TABLE vault.claim ADD COLUMN IF NOT EXISTS call_index bytea;
+ALTER TABLE vault.claim ADD COLUMN IF NOT EXISTS key_id text;
 
 -- A merged id stands for the one that its story goes on under; never a chain.
 ALTER TABLE vault.worker ADD COLUMN IF NOT EXISTS merged_into uuid;

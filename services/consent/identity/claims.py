@@ -10,7 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from services.common import claim_codes
-from services.common.access import Role, issue_key
+from services.common.access import Role, issue_key, key_id_of
+from services.common.access_keys import revoke_keys
 from services.common.errors import Problem, unavailable
 from services.common.ids import new_id
 from services.common.postgres import Connection, Pool
@@ -30,7 +31,16 @@ _ADDED = """
 SELECT code_index FROM vault.claim WHERE lookup = $1 AND worker_id = $2 AND claimed_at > $3
 """
 _SAID_AGAIN = timedelta(minutes=10)
-_TAKE = "UPDATE vault.claim SET claimed_at = $2 WHERE lookup = $1 AND claimed_at IS NULL"
+_TAKE = """
+UPDATE vault.claim SET claimed_at = $2, call_index = $3 WHERE lookup = $1 AND claimed_at IS NULL
+"""
+_ANSWERED = "UPDATE vault.claim SET key_id = $2 WHERE lookup = $1"
+_ANSWER = """
+SELECT code_index, key_id FROM vault.claim
+WHERE lookup = $1 AND call_index = $2 AND claimed_at > $3 AND key_id IS NOT NULL FOR UPDATE
+"""
+# Of a key that was revoked since, nobody: who did that meant it.
+_WHOSE = "SELECT subject FROM vault.access_key WHERE key_id = $1 AND revoked_at IS NULL"
 _SIGNS_IN = """
 SELECT EXISTS (SELECT FROM vault.access_key
     WHERE role = 'worker' AND subject = $1 AND revoked_at IS NULL)
@@ -86,24 +96,60 @@ class Claims:
     async def give_back(self, held: Held) -> None:
         await self._pool.execute(_GIVE_BACK, held.lookup)
 
-    async def take(self, held: Held, at: datetime, claimant: UUID | None) -> Taken | None:
+    async def just_answered(self, text: object, at: datetime, call: str) -> Taken | None:
+        """Another token for who took a record up by this very call a moment ago.
+
+        The first one, which may have been lost on its way, ends with all that began with it.
+        """
+        code = _read(text)
+        if code is None:
+            return None
+        lookup, since = claim_codes.lookup_of(code), at - _SAID_AGAIN
+        async with self._pool.acquire() as connection, connection.transaction():
+            row = await connection.fetchrow(_ANSWER, lookup, self._call_index(call), since)
+            if row is None or not self._is_of(code, row["code_index"]):
+                return None
+            subject = await connection.fetchval(_WHOSE, row["key_id"])
+            if subject is None:
+                return None
+            await revoke_keys(connection, [row["key_id"]])
+            token = await self._answer(connection, lookup, UUID(subject))
+        return Taken(UUID(subject), token, None)
+
+    async def _answer(self, connection: Connection, lookup: str, worker_id: UUID) -> str:
+        token = await issue_key(connection, Role.WORKER, str(worker_id))
+        await connection.execute(_ANSWERED, lookup, key_id_of(token))
+        return token
+
+    def _call_index(self, call: str) -> bytes:
+        return self._vault.blind_index("claim call", call)
+
+    async def take(
+        self, held: Held, at: datetime, claimant: UUID | None, call: str | None = None
+    ) -> Taken | None:
         """Use the code up, and begin what follows; None when somebody was quicker.
 
-        Raises Problem 503 while one of the two records is being joined or parted, 409 when the
-        record's worker signs in already.
+        call: its Idempotency-Key. Raises Problem 503 while one of the two records is being joined
+        or parted, 409 when the record's worker signs in already.
         """
         try:
             async with self._store.beginning() as beginning:
-                return await self._taken(beginning, held, at, claimant)
+                return await self._taken(beginning, held, at, claimant, call)
         except Problem:
             await self.give_back(held)
             raise
 
     async def _taken(
-        self, beginning: Beginning, held: Held, at: datetime, claimant: UUID | None
+        self,
+        beginning: Beginning,
+        held: Held,
+        at: datetime,
+        claimant: UUID | None,
+        call: str | None,
     ) -> Taken | None:
         connection = beginning.connection
-        if await connection.execute(_TAKE, held.lookup, at) != "UPDATE 1":
+        call_index = None if call is None else self._call_index(call)
+        if await connection.execute(_TAKE, held.lookup, at, call_index) != "UPDATE 1":
             return None
         old = await beginning.canonical(held.worker_id)
         new = old if claimant is None else await beginning.canonical(claimant)
@@ -116,7 +162,7 @@ class Claims:
         order = Order(new_id(), kind, old, new, "CLAIM_CODE")
         await beginning.begin(order)
         if claimant is None:
-            token = await issue_key(connection, Role.WORKER, str(old))
+            token = await self._answer(connection, held.lookup, old)
             return Taken(old, token, order.move_id)
         await beginning.merge(old, new)
         return Taken(new, None, order.move_id)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -14,6 +15,7 @@ from services.common.access import Principal, Role, caller
 from services.common.clock import utc_now
 from services.common.consent import plain_value
 from services.common.errors import FieldError, Problem, not_found
+from services.common.idempotency import key_of
 from services.common.limits import RateLimit
 from services.consent.identity.claims import Claims, Held, Taken, live
 from services.consent.identity.handlers import Move
@@ -39,18 +41,21 @@ class ClaimOrder(BaseModel):
 
 @router.post("/claims", openapi_extra={"requestBody": {"required": True, "content": {
     "application/json": {"schema": ClaimOrder.model_json_schema()}}}})  # fmt: skip
-async def claim(request: Request) -> JSONResponse:
+async def claim(
+    request: Request, idempotency_key: Annotated[str | None, Header()] = None
+) -> JSONResponse:
     """Take up a record with its claim code.
 
-    Without a key it answers a token to act as the worker, once. With a worker's key the record
-    becomes part of that worker's: `move_id` names the joining, which `/v1/identity/moves` follows.
-    When somebody may see the worker's record, 409 `confirm-sharing` lists who would see the joined
-    one; send it again with `confirm: true`, or withdraw first.
+    Without a key it answers a token to act as the worker, once. Sent with an `Idempotency-Key`, the
+    same call again within ten minutes answers another token, and the first one ends. With a
+    worker's key the record becomes part of that worker's: `move_id` names the joining, which
+    `/v1/identity/moves` follows. When somebody may see the worker's record, 409 `confirm-sharing`
+    lists who would see the joined one; send it again with `confirm: true`, or withdraw first.
     """
     state, own = request.app.state, _own(request)
     limit: RateLimit = state.claim_limit
     limit.take(request.client.host if request.client else "", 1, time.monotonic())
-    order = _order(await request.body())
+    order, call = _order(await request.body()), key_of(idempotency_key)
     who = await caller(request) if "authorization" in request.headers else None
     claimant = None if who is None else who.worker_id
     claims: Claims = state.claims
@@ -58,10 +63,9 @@ async def claim(request: Request) -> JSONResponse:
     held = await claims.held(order.code, now, own.claim_tries)
     if held is not None and claimant is not None and not order.confirm:
         await _need_a_yes(request, claimant, claims, held)
-    taken = await claims.take(held, now, claimant) if held is not None else None
-    if taken is None and claimant is not None:
-        again = await claims.just_added(order.code, now, claimant)
-        taken = Taken(claimant, None, None) if again else None
+    taken = await claims.take(held, now, claimant, call) if held is not None else None
+    if taken is None:
+        taken = await _again(claims, order.code, now, claimant, call)
     if taken is None:
         raise Problem(404, "no-such-code", _NO_CODE)
     answer: dict[str, Any] = {"worker_id": str(taken.worker_id)}
@@ -71,6 +75,16 @@ async def claim(request: Request) -> JSONResponse:
     elif taken.move_id is not None:
         answer |= await _moved(request, taken.move_id)
     return JSONResponse(answer, headers=_NO_STORE)
+
+
+async def _again(
+    claims: Claims, code: Any, now: datetime, claimant: UUID | None, call: str | None
+) -> Taken | None:
+    """What was answered a moment ago, to who sends the same once more."""
+    if claimant is not None:
+        added = await claims.just_added(code, now, claimant)
+        return Taken(claimant, None, None) if added else None
+    return await claims.just_answered(code, now, call) if call is not None else None
 
 
 def _order(body: bytes) -> ClaimOrder:
