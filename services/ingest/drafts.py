@@ -56,7 +56,7 @@ class ItemResult(NamedTuple):
 
     def as_dict(self) -> dict[str, Any]:
         """What orjson takes: ids stay UUIDs."""
-        body: dict[str, Any] = {"status": self.status.value}
+        body: dict[str, Any] = {"status": self.status}
         if self.event_id is not None:
             body["event_id"] = self.event_id
         if self.worker_id is not None:
@@ -102,13 +102,9 @@ class Draft:
         self.result = ItemResult(status, self.event_id, self._called, None, errors, self.worker_id)
 
     def settle(self, status: Status, position: Position) -> None:
+        warnings = _said_too_late(self.model) if status is Status.DUPLICATE else ()
         self.result = ItemResult(
-            status,
-            self.event_id,
-            self._called,
-            position,
-            kept_under=self.worker_id,
-            warnings=_said_too_late(self.model) if status is Status.DUPLICATE else (),
+            status, self.event_id, self._called, position, (), self.worker_id, warnings
         )
 
     @property

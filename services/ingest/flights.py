@@ -105,12 +105,12 @@ class Flight:
         for draft in self.sent:
             if draft.position is None or draft.event_id is None:
                 continue
+            draft.settle(Status.ACCEPTED, draft.position)
             for repeat in self.by_id[draft.event_id]:
                 if repeat.result is None:
                     repeat.settle(Status.DUPLICATE, draft.position)
-            draft.settle(Status.ACCEPTED, draft.position)
         for drafts in self.by_id.values():
-            if any(draft.busy for draft in drafts):
+            if len(drafts) > 1 and any(draft.busy for draft in drafts):
                 for draft in drafts:
                     draft.busy = draft.result is None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, cast
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 import orjson
 import pytest
@@ -331,3 +331,12 @@ def test_an_old_datum_says_the_same_before_and_after_a_version_that_adds_a_defau
     after = content()
     monkeypatch.setitem(cast(dict[str, EventType], event_types()), older.name, older)
     assert content() == after
+
+
+@given(number=st.text(min_size=1))
+def test_the_id_of_a_senders_number_is_the_standard_librarys(number: str) -> None:
+    made = event_id_of("acme", number)
+    standard = uuid5(UUID("6f1b1f6e-5d0c-5a0e-9c39-7a8b5c3d2e10"), f"acme\x1f{number}")
+    assert made == standard
+    assert (hash(made), str(made), made.bytes) == (hash(standard), str(standard), standard.bytes)
+    assert isinstance(made, UUID)
