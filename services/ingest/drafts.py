@@ -88,7 +88,6 @@ class Draft:
     # The model's instant as `micros` has it, when that is worked out already.
     occurred_us: int | None = None
     # Filled in by the pipeline.
-    value: bytes = b""
     position: Position | None = None
     result: ItemResult | None = field(default=None)
     # Another process holds the same id now: ask again in a moment.

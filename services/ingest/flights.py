@@ -83,10 +83,11 @@ class Flight:
                     draft.busy = True
                 else:
                     sent.setdefault(event_id, draft)
-        unready = {worker for worker, first in self.registrations.items() if first.busy}
-        for draft in sent.values():
-            draft.busy = draft.worker_id in unready
-        self.sent = [draft for draft in sent.values() if not draft.busy]
+        self.sent = list(sent.values())
+        if unready := {worker for worker, first in self.registrations.items() if first.busy}:
+            for draft in self.sent:
+                draft.busy = draft.worker_id in unready
+            self.sent = [draft for draft in self.sent if not draft.busy]
 
     def delivered(self, delivery: Delivery, positions: Sequence[Position]) -> None:
         for number, position in zip(delivery.numbers, positions, strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -160,6 +161,7 @@ def _type_of(item: object) -> str | None:
     return name if isinstance(name, str) and name in MODELS else None
 
 
+@cache
 def _not_for(name: str | None, role: Role) -> FieldError | None:
     """Why this role may not author this type, or None."""
     if name is None or may_author(role, name):

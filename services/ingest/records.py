@@ -67,9 +67,8 @@ def record(draft: Draft, keys: Keys) -> Record:
         assert draft.worker_id is not None, "resolved before it is encoded"
         key = fields["worker_id"] = draft.worker_id.bytes
         _seal(draft, layout, fields, keys)
-    headers = codec.headers_of(
-        layout.full_name, draft.event_id, draft.source, draft.model.occurred_at
-    )
+    source, occurred_at = fields["source"], draft.model.occurred_at
+    headers = codec.headers_of(layout.full_name, draft.event_id, source, occurred_at)
     headers += draft.trace
     return Record(event_type.topic, key, codec.encode(event_type, fields), headers)
 
