@@ -47,8 +47,7 @@ class EdgeEvent(BaseModel):
     @model_validator(mode="after")
     def _whole_money(self) -> EdgeEvent:
         """An amount means nothing without its currency and the time that it pays for."""
-        wrong = [error for names in self.money for error in self._lacking(*names)]
-        if wrong:
+        if self.money and (wrong := [e for names in self.money for e in self._lacking(*names)]):
             raise ValidationError.from_exception_data(self.event_type, wrong)
         return self
 

@@ -8,11 +8,12 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
 import fastavro
+import orjson
 import polars as pl
 
 from schemas.catalog import EventType, event_types, version_of
@@ -22,6 +23,8 @@ from services.common.errors import DoesNotDecode, UnknownSchema
 _FRAME = struct.Struct(">bI")
 FRAME_SIZE = _FRAME.size
 _SYNC = bytes(16)
+_SPECVERSION = ("ce_specversion", b"1.0")
+_CONTENT_TYPE = ("content-type", b"application/avro")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,9 @@ class Decoded:
 
 
 def encode(event_type: EventType, fields: Mapping[str, Any]) -> bytes:
-    """Encode a record whose fixed fields are 16 bytes and whose instants are aware datetimes."""
+    """Encode a record whose fixed fields are 16 bytes and whose instants are aware datetimes, or
+    microseconds.
+    """
     out = io.BytesIO()
     out.write(_FRAME.pack(0, event_type.schema_id))
     fastavro.schemaless_writer(out, event_type.parsed, fields)
@@ -135,12 +140,28 @@ def decode_columns(schema_id: int, datums: Sequence[bytes]) -> pl.DataFrame:
 
 def headers(event_type: EventType, fields: Mapping[str, Any]) -> list[tuple[str, bytes]]:
     """The CloudEvents Kafka binding: ids and kind, readable without decoding."""
-    occurred_at: datetime = fields["occurred_at"]
+    event_id = UUID(bytes=fields["event_id"])
+    return headers_of(event_type.full_name, event_id, fields["source"], fields["occurred_at"])
+
+
+def headers_of(
+    full_name: str, event_id: UUID, source: str, occurred_at: datetime
+) -> list[tuple[str, bytes]]:
+    """The same, of an event whose values are at hand."""
     return [
-        ("ce_specversion", b"1.0"),
-        ("ce_id", str(UUID(bytes=fields["event_id"])).encode()),
-        ("ce_type", event_type.full_name.encode()),
-        ("ce_source", f"/organizations/{fields['source']}".encode()),
-        ("ce_time", occurred_at.isoformat().encode()),
-        ("content-type", b"application/avro"),
+        _SPECVERSION,
+        ("ce_id", str(event_id).encode()),
+        *_kind_and_source(full_name, source),
+        # As `isoformat` writes it, in a third of the time.
+        ("ce_time", orjson.dumps(occurred_at)[1:-1]),
+        _CONTENT_TYPE,
     ]
+
+
+@lru_cache(maxsize=10_000)
+def _kind_and_source(full_name: str, source: str) -> tuple[tuple[str, bytes], tuple[str, bytes]]:
+    """What thousands of events have in common."""
+    return (
+        ("ce_type", full_name.encode()),
+        ("ce_source", f"/organizations/{source}".encode()),
+    )

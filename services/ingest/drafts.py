@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -56,7 +56,7 @@ class ItemResult(NamedTuple):
 
     def as_dict(self) -> dict[str, Any]:
         """What orjson takes: ids stay UUIDs."""
-        body: dict[str, Any] = {"status": self.status.value}
+        body: dict[str, Any] = {"status": self.status}
         if self.event_id is not None:
             body["event_id"] = self.event_id
         if self.worker_id is not None:
@@ -85,8 +85,9 @@ class Draft:
     worker_id: UUID | None = None
     # What the sender calls the worker, once resolved.
     known_as: UUID | None = None
+    # The model's instant as `micros` has it, when that is worked out already.
+    occurred_us: int | None = None
     # Filled in by the pipeline.
-    value: bytes = b""
     position: Position | None = None
     result: ItemResult | None = field(default=None)
     # Another process holds the same id now: ask again in a moment.
@@ -100,13 +101,9 @@ class Draft:
         self.result = ItemResult(status, self.event_id, self._called, None, errors, self.worker_id)
 
     def settle(self, status: Status, position: Position) -> None:
+        warnings = _said_too_late(self.model) if status is Status.DUPLICATE else ()
         self.result = ItemResult(
-            status,
-            self.event_id,
-            self._called,
-            position,
-            kept_under=self.worker_id,
-            warnings=_said_too_late(self.model) if status is Status.DUPLICATE else (),
+            status, self.event_id, self._called, position, (), self.worker_id, warnings
         )
 
     @property
@@ -122,12 +119,21 @@ def _said_too_late(model: EdgeEvent) -> tuple[FieldError, ...]:
     return tuple(FieldError(name, *_TOO_LATE) for name in sorted(given))
 
 
-def canonical(model: EdgeEvent, source: str) -> bytes:
+def micros(instant: datetime) -> int:
+    """Microseconds since 1970, as Avro has them."""
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+# Of an instant that many events have in common, such as when they came in.
+shared_micros = lru_cache(maxsize=100)(micros)
+
+
+def canonical(model: EdgeEvent, source: str, occurred_us: int | None = None) -> bytes:
     """What the sender said, in one form: two spellings of the same values are the same bytes.
 
     A default says nothing: Avro always writes it, JSON may leave it out, and a later schema may
     add a field that has one. How the event is called (`event_id`, `source_event_id`) and when we
-    recorded it are not part of it.
+    recorded it are not part of it. occurred_us: when it happened, if that is worked out already.
     """
     values, defaults = vars(model), _defaults(type(model))
     said = {
@@ -136,6 +142,8 @@ def canonical(model: EdgeEvent, source: str) -> bytes:
         if name not in _NAMES_OF_THE_EVENT and (value := values[name]) != defaults[name]
     }
     said["type"] = model.event_type  # which is its own default
+    if occurred_us is not None and "occurred_at" in said:  # or it was not the sender's word
+        said["occurred_at"] = occurred_us
     return orjson.dumps([source, said], default=_plain, option=_CANONICAL)
 
 
@@ -148,14 +156,17 @@ def _defaults(model: type[EdgeEvent]) -> Mapping[str, Any]:
 def _plain(value: object) -> int | str:
     """The types that can spell one value in two ways."""
     if isinstance(value, datetime):
-        return (value - _EPOCH) // _MICROSECOND
+        return micros(value)
     assert isinstance(value, Decimal), "there is no other"
     return format(value.normalize(), "f")
 
 
-def content_of(vault: Vault, model: EdgeEvent, source: str) -> bytes:
+def content_of(
+    vault: Vault, model: EdgeEvent, source: str, occurred_us: int | None = None
+) -> bytes:
     """A keyed hash of `canonical`: 128 bits to compare by, and nothing to read back."""
-    return vault.blind_index("content", canonical(model, source).decode())[:_CONTENT_BYTES]
+    said = canonical(model, source, occurred_us).decode()
+    return vault.blind_index("content", said)[:_CONTENT_BYTES]
 
 
 def content_of_registration(vault: Vault, worker_id: UUID) -> bytes:

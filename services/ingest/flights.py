@@ -83,10 +83,11 @@ class Flight:
                     draft.busy = True
                 else:
                     sent.setdefault(event_id, draft)
-        unready = {worker for worker, first in self.registrations.items() if first.busy}
-        for draft in sent.values():
-            draft.busy = draft.worker_id in unready
-        self.sent = [draft for draft in sent.values() if not draft.busy]
+        self.sent = list(sent.values())
+        if unready := {worker for worker, first in self.registrations.items() if first.busy}:
+            for draft in self.sent:
+                draft.busy = draft.worker_id in unready
+            self.sent = [draft for draft in self.sent if not draft.busy]
 
     def delivered(self, delivery: Delivery, positions: Sequence[Position]) -> None:
         for number, position in zip(delivery.numbers, positions, strict=True):
@@ -105,12 +106,12 @@ class Flight:
         for draft in self.sent:
             if draft.position is None or draft.event_id is None:
                 continue
+            draft.settle(Status.ACCEPTED, draft.position)
             for repeat in self.by_id[draft.event_id]:
                 if repeat.result is None:
                     repeat.settle(Status.DUPLICATE, draft.position)
-            draft.settle(Status.ACCEPTED, draft.position)
         for drafts in self.by_id.values():
-            if any(draft.busy for draft in drafts):
+            if len(drafts) > 1 and any(draft.busy for draft in drafts):
                 for draft in drafts:
                     draft.busy = draft.result is None
 

@@ -131,9 +131,7 @@ class Pipeline:
 
     async def _records(self, drafts: Sequence[Draft]) -> dict[Draft, Record]:
         """Seal and encode what can be; the rest is refused."""
-        keys = await self._keyring.for_sealing(
-            pair for draft in drafts for pair in keys_wanted(draft)
-        )
+        keys = await self._keyring.for_sealing(keys_wanted(drafts))
         made: dict[Draft, Record] = {}
         for draft in drafts:
             try:

@@ -119,10 +119,12 @@ def refusal(result: ItemResult) -> Problem:
 
 
 def _several(results: Sequence[ItemResult]) -> KeptAnswer:
-    counts = Counter(result.status.value for result in results)
-    taken = all(result.status in _TAKEN for result in results)
-    body = {"counts": counts, "results": [result.as_dict() for result in results]}
-    return kept(body, 202 if taken else 207)
+    counts = Counter(result.status for result in results)
+    body = {
+        "counts": {status.value: number for status, number in counts.items()},
+        "results": [result.as_dict() for result in results],
+    }
+    return kept(body, 202 if counts.keys() <= _TAKEN else 207)
 
 
 @router.get("/event-types")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -62,8 +62,7 @@ ON CONFLICT (worker_id) DO NOTHING
 _NUMBER = attrgetter("int")
 
 
-@dataclass(frozen=True, slots=True)
-class KnownWorker:
+class KnownWorker(NamedTuple):
     worker_id: UUID
     created_at: datetime
     registered: bool  # WorkerRegistered is on the log

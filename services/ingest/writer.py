@@ -104,10 +104,12 @@ class Writer:
         """Refuse what no agreement covers, before anything is kept of it; write the rest."""
         names = {entry.event_type.name for entry in drafts}
         refusals = await self.agreements.refusals(principal, names, at)
-        for entry in drafts:
-            if refusal := refusals.get(entry.event_type.name):
-                entry.refuse(Status.INVALID, refusal)
-        await self._submit([entry for entry in drafts if entry.result is None])
+        if refusals:
+            for entry in drafts:
+                if refusal := refusals.get(entry.event_type.name):
+                    entry.refuse(Status.INVALID, refusal)
+            drafts = [entry for entry in drafts if entry.result is None]
+        await self._submit(drafts)
 
     async def _submit(self, drafts: Sequence[Draft]) -> None:
         trace = trace_headers()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from schemas.catalog import EventType, event_types
 from services.common import codec
 from services.common.errors import DoesNotDecode, UnknownSchema
+from services.ingest.drafts import micros
 from tests.events_kit import events_of
 
 
@@ -66,3 +68,31 @@ def test_an_unknown_schema_id_is_its_own_error() -> None:
 def test_cut_or_grown_bytes_do_not_decode(spoil: Any) -> None:
     with pytest.raises(DoesNotDecode, match="PromiseAccepted"):
         codec.decode(spoil(a_value()))
+
+
+INSTANTS = st.datetimes(
+    min_value=datetime(1900, 1, 2),  # noqa: DTZ001
+    max_value=datetime(9999, 12, 30),  # noqa: DTZ001
+    timezones=st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes))),
+)
+
+
+@given(at=INSTANTS)
+def test_the_instant_in_the_headers_is_in_iso_8601(at: datetime) -> None:
+    found = dict(codec.headers_of("throughline.training.Made", UUID(int=7), "acme", at))
+    assert found == {
+        "ce_specversion": b"1.0",
+        "ce_id": b"00000000-0000-0000-0000-000000000007",
+        "ce_type": b"throughline.training.Made",
+        "ce_source": b"/organizations/acme",
+        "ce_time": at.isoformat().encode(),
+        "content-type": b"application/avro",
+    }
+
+
+@given(at=INSTANTS)
+def test_an_instant_is_written_as_its_microseconds_are(at: datetime) -> None:
+    event_type = event_types()["PromiseAccepted"]
+    record = dict(codec.decode(a_value()).fields)
+    one = codec.encode(event_type, record | {"occurred_at": at})
+    assert codec.encode(event_type, record | {"occurred_at": micros(at)}) == one

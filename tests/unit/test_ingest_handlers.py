@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, cast
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 import orjson
 import pytest
@@ -20,7 +20,7 @@ from services.common.codec import encode
 from services.common.ids import event_id_of
 from services.ingest.avro_body import events_of
 from services.ingest.cloud_events import Sender
-from services.ingest.drafts import Draft, ItemResult, Status, canonical, content_of
+from services.ingest.drafts import Draft, ItemResult, Status, canonical, content_of, micros
 from services.ingest.explain import echo
 from services.ingest.handlers import Author, draft
 from tests.ingest_kit import SOURCE, WORKER, enrolled, sample
@@ -235,6 +235,7 @@ def test_two_spellings_of_the_same_values_are_one_content(
     other = wage(format(amount.normalize(), "f"), elsewhere.isoformat())
 
     assert canonical(one, "acme") == canonical(other, "acme")
+    assert canonical(one, "acme", micros(one.occurred_at)) == canonical(one, "acme")
     assert content_of(VAULT, one, "acme") == content_of(VAULT, other, "acme")
 
 
@@ -249,6 +250,14 @@ def test_another_value_is_another_content(one: tuple[int, int], other: tuple[int
         return content_of(VAULT, wage(f"{Decimal(cents).scaleb(-2):.2f}", str(instant)), "acme")
 
     assert (content(one) == content(other)) == (one == other)
+
+
+def test_an_instant_that_was_not_the_senders_word_is_no_content() -> None:
+    one, other = (wage("1.00", f"2026-01-0{day}T00:00:00Z") for day in (1, 2))
+    for model in (one, other):
+        model.model_fields_set.discard("occurred_at")
+    said = {canonical(m, "acme", us) for m in (one, other) for us in (None, micros(m.occurred_at))}
+    assert len(said) == 1
 
 
 def test_content_is_what_was_said_and_by_whom() -> None:
@@ -331,3 +340,12 @@ def test_an_old_datum_says_the_same_before_and_after_a_version_that_adds_a_defau
     after = content()
     monkeypatch.setitem(cast(dict[str, EventType], event_types()), older.name, older)
     assert content() == after
+
+
+@given(number=st.text(min_size=1))
+def test_the_id_of_a_senders_number_is_the_standard_librarys(number: str) -> None:
+    made = event_id_of("acme", number)
+    standard = uuid5(UUID("6f1b1f6e-5d0c-5a0e-9c39-7a8b5c3d2e10"), f"acme\x1f{number}")
+    assert made == standard
+    assert (hash(made), str(made), made.bytes) == (hash(standard), str(standard), standard.bytes)
+    assert isinstance(made, UUID)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 from dataclasses import replace
 from uuid import uuid4
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from schemas.catalog import event_types
 from services.common.vault import KEY_GROUPS, DataKey, Place, Redacted
+from tests.vault_kit import vault_of
 
 places = st.builds(
     Place,
@@ -92,3 +95,12 @@ def test_each_category_that_can_be_sealed_has_a_key_group() -> None:
     assert KEY_GROUPS["demographic"] not in {
         group for category, group in KEY_GROUPS.items() if category != "demographic"
     }
+
+
+@given(st.lists(st.text(), min_size=1, max_size=3))
+def test_a_blind_index_is_the_keyed_hash_that_tables_hold(parts: list[str]) -> None:
+    said = "\x1f".join(parts).encode("utf-8")
+    for _ in range(2):
+        assert vault_of(bytes(32)).blind_index(*parts) == hmac.digest(
+            bytes(32), said, hashlib.sha256
+        )
