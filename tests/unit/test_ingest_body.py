@@ -22,11 +22,11 @@ from starlette.types import Message
 from schemas.catalog import event_types
 from services.common.codec import encode
 from services.common.errors import Overloaded, Problem
+from services.common.idempotency import key_of
 from services.common.ids import event_id_of
 from services.common.limits import RateLimit
 from services.ingest.body import AVRO, CLOUD_EVENT, CLOUD_EVENTS, PLAIN, json_of, media_type
 from services.ingest.body import posted as _posted
-from services.ingest.calls import key_of
 from services.ingest.cloud_events import Sender, attributes_of, plain_event
 from services.ingest.compression import inflated
 from services.ingest.drafts import ItemResult, Status
