@@ -156,11 +156,20 @@ async def _known(
 
 
 class Agent:
-    """A running agent: which partitions it has now, and where they end on the log."""
+    """A running agent: which partitions it has now, and where they end on the log.
+
+    `failed` gets what stops it; nothing is acknowledged after that.
+    """
 
     def __init__(self, app: Any, topic: str) -> None:
         self._app = app
         self._topic = topic
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def crashed(self, error: BaseException) -> None:
+        """The first error counts."""
+        if not self.failed.done():
+            self.failed.set_exception(error)
 
     @property
     def generation(self) -> int:
@@ -184,20 +193,20 @@ class Agent:
 
 @asynccontextmanager
 async def agent_running(
-    settings: Settings, options: AgentOptions, folder: Path, handle: Handle, on_crash: OnCrash
+    settings: Settings, options: AgentOptions, folder: Path, handle: Handle
 ) -> AsyncIterator[Agent]:
     """Run the agent. `handle` must have committed when it returns.
 
-    `on_crash` gets what stops it; nothing is acknowledged after that. Faust keeps nothing in
-    `folder` that matters.
+    Faust keeps nothing in `folder` that matters.
     """
     app = _app(settings, options, folder)
-    _add_agent(app, settings, options, handle, on_crash)
+    agent = Agent(app, settings.topic(TOPIC))
+    _add_agent(app, settings, options, handle, agent.crashed)
     app.finalize()
     await app.start()
-    watch = asyncio.create_task(_watch(app, on_crash), name="watch Faust")
+    watch = asyncio.create_task(_watch(app, agent.crashed), name="watch Faust")
     try:
-        yield Agent(app, settings.topic(TOPIC))
+        yield agent
     finally:
         watch.cancel()
         await app.stop()

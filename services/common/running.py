@@ -7,7 +7,9 @@ import ctypes
 import gc
 import os
 import signal
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Protocol
 
 import uvloop
@@ -32,10 +34,29 @@ class Worker(Protocol):
     def stop(self) -> None: ...
 
 
-class Ending(Worker, Protocol):
-    """`ending` is set as soon as it does nothing more but end, whether asked to or not."""
+class Ending(ABC):
+    """A worker that ends when it is asked to, and when any part of it fails.
 
-    ending: asyncio.Event
+    `ending` is set as soon as it does nothing more but end.
+    """
+
+    def __init__(self) -> None:
+        self.ending = asyncio.Event()
+
+    def stop(self) -> None:
+        self.ending.set()
+
+    async def run(self) -> None:
+        """Raises the first error of any part."""
+        async with AsyncExitStack() as stack:
+            try:
+                await self.work(stack)
+            finally:
+                self.ending.set()  # before the clean-up, which may take its time
+
+    @abstractmethod
+    async def work(self, stack: AsyncExitStack) -> None:
+        """Until `ending`; what is to be cleaned up goes on the stack."""
 
 
 class EndsInTime:

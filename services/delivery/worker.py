@@ -18,6 +18,7 @@ from services.common.kafka import open_producer
 from services.common.log import get_logger
 from services.common.postgres import Pool, open_pool
 from services.common.revocations import restore
+from services.common.running import Ending
 from services.common.settings import Settings
 from services.common.tasks import end
 from services.common.vault import Keyring, Vault
@@ -57,46 +58,29 @@ class Parts:
         }
 
 
-class DeliveryWorker:
-    """Runs until `stop`. Whatever fails ends it: a new process begins where PostgreSQL stands."""
+class DeliveryWorker(Ending):
+    """Runs until `stop`, or until a part fails: a new process begins where PostgreSQL stands."""
 
     def __init__(self, settings: Settings, own: DeliverySettings) -> None:
+        super().__init__()
         self._settings = settings
         self._own = own
-        self.ending = asyncio.Event()
 
-    def stop(self) -> None:
-        self.ending.set()
-
-    async def run(self) -> None:
-        """Raises the first error of any part."""
-        async with AsyncExitStack() as stack:
-            try:
-                await self._work(stack)
-            finally:
-                self.ending.set()  # before the clean-up, which may take its time
-
-    async def _work(self, stack: AsyncExitStack) -> None:
+    async def work(self, stack: AsyncExitStack) -> None:
         settings, own = self._settings, self._own
         pool = await stack.enter_async_context(open_pool(settings, most=12, working_state=True))
         producer = await stack.enter_async_context(open_producer(settings))
         parts = await self._parts(stack, pool, producer)
         await restore(settings, pool)
         await prepare(settings, own, parts.matches)
-        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def on_crash(error: BaseException) -> None:
-            if not failed.done():
-                failed.set_exception(error)
-
         lost = await stack.enter_async_context(listening(pool, parts.listeners))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="delivery-")))
         match = Matcher(settings, parts.matches).match
-        await stack.enter_async_context(
-            agent_running(settings, options(settings, own), folder, match, on_crash)
+        agent = await stack.enter_async_context(
+            agent_running(settings, options(settings, own), folder, match)
         )
         log.info("delivering")
-        await self._until_stopped(stack, parts, failed, lost)
+        await self._until_stopped(stack, parts, agent.failed, lost)
 
     async def _parts(self, stack: AsyncExitStack, pool: Pool, producer: AIOKafkaProducer) -> Parts:
         settings, own = self._settings, self._own

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 
+from services.common.tasks import end
 from services.launcher.errors import LaunchError
 from services.launcher.process import Identity, last_lines, limit
 from services.launcher.program import Child
@@ -101,9 +102,7 @@ class Keeper:
                 group = [c for c in self._children if c.name not in later]
             for name in await _end(group, timeout_s):
                 self._say(f"{name} did not end within {timeout_s:g} s and was killed.")
-        for task in self._watching:
-            task.cancel()
-        await asyncio.gather(*self._watching, return_exceptions=True)
+        await end(*self._watching)
 
 
 async def _end(children: Iterable[Child], timeout_s: float) -> list[str]:

@@ -22,6 +22,7 @@ from services.common.clock import Clock, utc_now
 from services.common.kafka import open_producer
 from services.common.log import get_logger
 from services.common.postgres import open_pool
+from services.common.running import Ending
 from services.common.settings import Settings
 from services.common.tasks import end
 from services.promises.following import Follower
@@ -32,27 +33,16 @@ from services.promises.tending import Tender
 log = get_logger("promises")
 
 
-class PromisesWorker:
-    """Runs until `stop`. Whatever fails ends it: a new process begins where PostgreSQL stands."""
+class PromisesWorker(Ending):
+    """Runs until `stop`, or until a part fails: a new process begins where PostgreSQL stands."""
 
     def __init__(self, settings: Settings, own: PromisesSettings, clock: Clock = utc_now) -> None:
+        super().__init__()
         self._settings = settings
         self._own = own
         self._clock = clock
-        self.ending = asyncio.Event()
 
-    def stop(self) -> None:
-        self.ending.set()
-
-    async def run(self) -> None:
-        """Raises the first error of any part."""
-        async with AsyncExitStack() as stack:
-            try:
-                await self._work(stack)
-            finally:
-                self.ending.set()  # before the clean-up, which may take its time
-
-    async def _work(self, stack: AsyncExitStack) -> None:
+    async def work(self, stack: AsyncExitStack) -> None:
         settings, own = self._settings, self._own
         pool = await stack.enter_async_context(open_pool(settings, most=4))
         producer = await stack.enter_async_context(open_producer(settings))
@@ -64,22 +54,15 @@ class PromisesWorker:
         # A member that was killed is gone after its session; a little more for the broker.
         patience = own.session_timeout + timedelta(seconds=5)
         await align(settings, options.group, positions, within=patience)
-        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def on_crash(error: BaseException) -> None:
-            if not failed.done():
-                failed.set_exception(error)
 
         async def take_in(records: Sequence[Record]) -> None:
             await follower.take_in(records)
             tender.wake()
 
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="promises-")))
-        agent = await stack.enter_async_context(
-            agent_running(settings, options, folder, take_in, on_crash)
-        )
+        agent = await stack.enter_async_context(agent_running(settings, options, folder, take_in))
         log.info("following promises")
-        await self._until_stopped(stack, tender, agent, failed)
+        await self._until_stopped(stack, tender, agent)
 
     def _options(self) -> AgentOptions:
         return AgentOptions(
@@ -90,13 +73,11 @@ class PromisesWorker:
             instance_id=self._own.instance_id,
         )
 
-    async def _until_stopped(
-        self, stack: AsyncExitStack, tender: Tender, agent: Agent, failed: asyncio.Future[None]
-    ) -> None:
+    async def _until_stopped(self, stack: AsyncExitStack, tender: Tender, agent: Agent) -> None:
         tending = asyncio.create_task(tender.run(agent), name="tend promises")
         stopped = asyncio.create_task(self.ending.wait())
         stack.push_async_callback(end, stopped, tending)
-        watched: list[asyncio.Future[Any]] = [stopped, tending, failed]
+        watched: list[asyncio.Future[Any]] = [stopped, tending, agent.failed]
         done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
         for ended in done:
             await ended
