@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -132,6 +133,18 @@ def cast(
     site.do(made.fill(), FILLED_WITHIN_S)
     yield made
     site.stop()
+
+
+def registered(visit: Visitor, **said: str) -> dict[str, Any]:
+    """A record of River College that nobody has taken up, with its code."""
+    key = visit.cast.site.do(visit.cast.site.key(Role.PROVIDER, "river-college"))
+    answer = visit.context.request.post(
+        f"{visit.cast.site.url}/v1/workers",
+        headers={"Authorization": f"Bearer {key}"},
+        data={"source_record_id": f"r-{uuid4()}", **said},
+    )
+    made: dict[str, Any] = answer.json()
+    return made
 
 
 def follow(what: Locator) -> None:

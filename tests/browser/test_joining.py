@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,22 +10,9 @@ from playwright.sync_api import Page, expect
 
 from services.common.access import Role
 from tests.browser import people
-from tests.browser.conftest import Cast, Visitor, follow
+from tests.browser.conftest import Cast, Visitor, follow, registered
 
 pytestmark = pytest.mark.browser
-COLLEGE = "river-college"
-
-
-def registered(visit: Visitor) -> dict[str, Any]:
-    """A record of the college that nobody has taken up, with its code."""
-    key = visit.cast.site.do(visit.cast.site.key(Role.PROVIDER, COLLEGE))
-    answer = visit.context.request.post(
-        f"{visit.cast.site.url}/v1/workers",
-        headers={"Authorization": f"Bearer {key}"},
-        data={"source_record_id": f"r-{uuid4()}"},
-    )
-    made: dict[str, Any] = answer.json()
-    return made
 
 
 def owner(cast: Cast, worker_id: str) -> UUID:

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect
 from services.common.access import Role
 from services.demo.data import open_university
 from tests.browser import people
-from tests.browser.conftest import Cast, Visitor, follow, picture
+from tests.browser.conftest import Cast, Visitor, follow, picture, registered
 
 pytestmark = pytest.mark.browser
 
@@ -209,14 +209,8 @@ def test_a_wrong_code_is_told_on_top_and_beside_the_field(visit: Visitor) -> Non
     assert "do not know this code" in page.inner_text(f"#{described.split()[-1]}")
 
 
-def test_a_claim_code_works_once_and_the_key_after_it_for_good(visit: Visitor, cast: Cast) -> None:
-    college = {
-        "Authorization": f"Bearer {cast.site.do(cast.site.key(Role.PROVIDER, 'river-college'))}"
-    }
-    order = {"source_record_id": f"r-{uuid4()}", "display_name": "Mia"}
-    worker = visit.context.request.post(
-        f"{cast.site.url}/v1/workers", headers=college, data=order
-    ).json()
+def test_a_claim_code_works_once_and_the_key_after_it_for_good(visit: Visitor) -> None:
+    worker = registered(visit, display_name="Mia")
     page = visit.open("/sign-in")
     page.fill("#code", worker["claim_code"])
     follow(page.locator("main button"))
@@ -235,16 +229,10 @@ def test_a_claim_code_works_once_and_the_key_after_it_for_good(visit: Visitor, c
 
 def test_an_answer_lost_on_its_way_shuts_nobody_out(visit: Visitor, cast: Cast) -> None:
     """The button was pressed twice, or the phone lost the network: the code is sent once more."""
-    college = {
-        "Authorization": f"Bearer {cast.site.do(cast.site.key(Role.PROVIDER, 'river-college'))}"
-    }
-    order = {"source_record_id": f"r-{uuid4()}"}
-    code = visit.context.request.post(
-        f"{cast.site.url}/v1/workers", headers=college, data=order
-    ).json()["claim_code"]
+    code = registered(visit)["claim_code"]
     page = visit.open("/sign-in")
     form = {"code": code, "form_token": page.input_value("[name=form_token]")}
-    cookies = {c["name"]: c["value"] for c in visit.context.cookies()}  # type: ignore[typeddict-item]
+    cookies = {c["name"]: c["value"] for c in visit.context.cookies()}
     lost = httpx.post(f"{cast.site.url}/sign-in", data=form, cookies=cookies)
     assert lost.status_code == 200
 
