@@ -2,7 +2,7 @@
 # ARGS passes options on: make run ARGS="--port 9000", make test ARGS="tests/unit -k consent".
 
 .DEFAULT_GOAL := help
-.PHONY: help sync run test check bench faults fuzz format events
+.PHONY: help sync run test storms check bench faults fuzz format events
 MAKEFLAGS += --no-print-directory
 # Images set it to stay small. Here each process would compile all that it imports, for half its start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -19,7 +19,10 @@ run: sync ## Run the whole hub on this machine, demo region included, until Ctrl
 
 test: sync ## Run all tests: real Kafka, real PostgreSQL, real browser
 	@deploy/scripts/chromium.sh
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+storms: sync ## Run the fault tests of `make test` with three minutes of faults each
+	@THREAD_FAULTS_S=180 PROJECTIONS_FAULTS_S=180 $(BIN)/python -m pytest -n 2 --dist loadfile tests/faults $(ARGS)
 
 check: sync ## Format, lint, types, direction of imports, generated files
 	@$(BIN)/ruff format --check --quiet .

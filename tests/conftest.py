@@ -14,7 +14,10 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -200,7 +203,8 @@ async def _database(postgres_url: str, template: str) -> AsyncIterator[str]:
     name = f"t_{secrets.token_hex(6)}"
     admin = await asyncpg.connect(postgres_url)
     try:
-        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        # As files, which takes half as long as through the write-ahead log.
+        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         yield _with_database(postgres_url, name)
         await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
@@ -291,15 +295,20 @@ class Hub:
         return {"Authorization": f"Bearer {await issue_key(self.pool, role, subject)}"}
 
 
+@cache
+def service_module(name: str) -> Any:
+    """A service's module; no collection of garbage looks at it again."""
+    found = import_module(f"services.{name}.__main__")
+    gc.collect()
+    gc.freeze()
+    return found
+
+
 @pytest.fixture
 async def hub(settings: Settings, pool: Pool, request: pytest.FixtureRequest) -> AsyncIterator[Hub]:
     """The services that the test's module names in `SERVICES`, without a socket."""
-    from importlib import import_module
-
     names = getattr(request.module, "SERVICES", ("ingest", "consent", "portal"))
-    app = build_app(
-        [import_module(f"services.{name}.__main__").service() for name in names], settings
-    )
+    app = build_app([service_module(name).service() for name in names], settings)
     async with AsyncExitStack() as stack:
         manager = LifespanManager(app, startup_timeout=120, shutdown_timeout=120)
         await stack.enter_async_context(manager)

@@ -11,7 +11,6 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from services.common.access import Role
@@ -19,6 +18,7 @@ from services.common.kafka import Position
 from services.common.positions import wait_until_read
 from services.consent.wording import wordings
 from tests.browser import people
+from tests.browser.checks import assert_axe_finds_nothing
 from tests.browser.conftest import Cast, Visitor, follow
 
 pytestmark = pytest.mark.browser
@@ -145,8 +145,7 @@ def test_yes_with_no_tick_is_told_on_top_and_beside_the_boxes(
     )
     assert page.inner_text("#see-error") == wrong
     assert page.get_by_label("6 months").is_checked()
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    assert_axe_finds_nothing(page, "the question with an error")
     assert given(visit.cast, worker_id) == []
     link.click()
     expect(page.locator("input[type=checkbox]").first).to_be_focused()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from tests.browser.checks import (
+    assert_axe_finds_nothing,
+    assert_nothing_scrolls_sideways,
+    smaller_than,
+)
 from tests.browser.conftest import Visitor, follow
 
 pytestmark = pytest.mark.browser
@@ -29,27 +33,21 @@ def open_page(visitor: Visitor, page: str, **query: str) -> Page:
     return visitor.open(path_of(visitor, page) + extra)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_axe_finds_nothing(rosa: Visitor, language: str, scheme: Any) -> None:
-    rosa.page.emulate_media(color_scheme=scheme)
+def test_axe_finds_nothing(rosa: Visitor, language: str) -> None:
     for path in PAGES:
         page = open_page(rosa, path, lang=language)
         assert page.get_attribute("html", "lang") == language
-        found = Axe().run(page)
-        assert found.violations_count == 0, f"{path}: {found.generate_report()}"
+        assert_axe_finds_nothing(page, path)
 
 
 def test_axe_finds_nothing_before_signing_in_and_in_errors(visit: Visitor) -> None:
     for path in ("/sign-in", "/sign-in?out=1"):
-        visit.open(path)
-        found = Axe().run(visit.page)
-        assert found.violations_count == 0, found.generate_report()
+        assert_axe_finds_nothing(visit.open(path), path)
     visit.page.fill("#code", "wrong")
     follow(visit.page.locator("main button"))
     expect(visit.page).to_have_title(re.compile("^Error:"))
-    found = Axe().run(visit.page)
-    assert found.violations_count == 0, found.generate_report()
+    assert_axe_finds_nothing(visit.page, "a wrong code")
 
 
 def test_axe_can_fail(rosa: Visitor) -> None:
@@ -60,21 +58,10 @@ def test_axe_can_fail(rosa: Visitor) -> None:
     assert Axe().run(page).violations_count >= 2
 
 
-@pytest.mark.parametrize("width", [360, 320])
-@pytest.mark.parametrize("text_size", ["", "225%"])  # 112.5 % is ours; 225 % is twice that
 @pytest.mark.parametrize("language", ["en", "es", "qps"])
-def test_nothing_scrolls_sideways(rosa: Visitor, width: int, text_size: str, language: str) -> None:
-    rosa.page.set_viewport_size({"width": width, "height": 740})
+def test_nothing_scrolls_sideways(rosa: Visitor, language: str) -> None:
     for path in PAGES:
-        page = open_page(rosa, path, lang=language)
-        page.evaluate("size => { document.documentElement.style.fontSize = size }", text_size)
-        wide = page.evaluate(
-            "[...document.querySelectorAll('main, main *:not(.scroll *), header *, footer')]"
-            ".filter(e => !e.closest('.hidden, .skip') &&"
-            " e.getBoundingClientRect().right > innerWidth + 0.5).map(e => e.outerHTML.slice(0, 80))"
-        )
-        assert wide == [], path
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        assert_nothing_scrolls_sideways(open_page(rosa, path, lang=language), path)
 
 
 def test_wide_tables_scroll_in_a_named_region_that_takes_the_focus(rosa: Visitor) -> None:
@@ -85,31 +72,16 @@ def test_wide_tables_scroll_in_a_named_region_that_takes_the_focus(rosa: Visitor
     assert region.evaluate("e => e.scrollWidth > e.clientWidth")
 
 
-TARGETS = """
-() => [...document.querySelectorAll('a, button, textarea, input:not([type=hidden]), [tabindex="0"]')].map(e => {
-  const box = (e.closest('label') || e).getBoundingClientRect();
-  return {what: e.outerHTML.slice(0, 90), width: box.width, height: box.height};
-})
-"""
-
-
 def test_targets_are_44_by_44(rosa: Visitor) -> None:
     for path in PAGES:
-        page = open_page(rosa, path)
-        page.focus(".skip")
-        found = page.evaluate(TARGETS)
-        assert len(found) >= 5, path
-        small = [t for t in found if t["width"] < 44 or t["height"] < 44]
-        assert small == [], path
+        assert smaller_than(open_page(rosa, path), 44, least=5) == [], path
 
 
 def test_targets_are_44_by_44_at_sign_in(visit: Visitor) -> None:
     visit.open("/sign-in")
     follow(visit.page.locator("main button"))
-    visit.page.focus(".skip")
-    found = visit.page.evaluate(TARGETS)
 
-    assert [t for t in found if t["width"] < 44 or t["height"] < 44] == []
+    assert smaller_than(visit.page, 44) == []
 
 
 FOCUS = """
@@ -196,7 +168,6 @@ def test_no_other_host_is_asked_and_nothing_complains(rosa: Visitor) -> None:
     for path in PAGES:
         for language in ("en", "es"):
             open_page(rosa, path, lang=language)
-            rosa.page.wait_for_load_state("networkidle")
 
     assert len(rosa.requests) > 20
     assert [url for url in rosa.requests if not url.startswith(rosa.cast.site.url + "/")] == []

@@ -11,7 +11,6 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from services.common.access import Role
@@ -19,6 +18,7 @@ from services.portal.store import decoded
 from services.promises.settings import PromisesSettings
 from services.promises.worker import PromisesWorker
 from tests.browser import people
+from tests.browser.checks import assert_axe_finds_nothing
 from tests.browser.conftest import Cast, Visitor, follow
 from tests.processes import until
 
@@ -130,8 +130,7 @@ def test_a_question_is_asked_in_spanish(visit: Visitor, lena: UUID) -> None:
     assert page.evaluate("document.activeElement.className") == "error"
     assert page.get_by_role("alert").get_by_role("link").get_attribute("href") == "#words"
     assert page.inner_text("#words-error") == wrong
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    assert_axe_finds_nothing(page, "a question with an error")
     assert disputes(visit.cast, lena) == []
 
     page.get_by_label("¿Qué quiere saber?").fill("¿Cuándo es la <b>entrevista</b>?")

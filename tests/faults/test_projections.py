@@ -1,6 +1,6 @@
 """Projection workers in a storm: short by default, as long as asked with `make faults`.
 
-`PROJECTIONS_FAULTS_S` sets the seconds of the short one; 180 where `CI` is set.
+`PROJECTIONS_FAULTS_S` sets the seconds of the short one; `make storms` gives it 180.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.faults.projections import _differing
 from tests.faults.report import ProjectionsReport
 from tests.faults.storm import ALWAYS, deal
 
-_SECONDS = float(os.environ.get("PROJECTIONS_FAULTS_S") or (180 if os.environ.get("CI") else 45))
+_SECONDS = float(os.environ.get("PROJECTIONS_FAULTS_S") or 45)
 _KINDS = 14
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from services.common.codec import Decoded, decode
+from services.common.kafka import open_consumer
 from services.common.settings import Settings
 from services.demo.data import Shipment
 from tests.conftest import Hub
@@ -85,16 +86,24 @@ async def rejected(hub: Hub, key: Headers, account: Any) -> str:
     return answer.text
 
 
+def partitions_of(settings: Settings, topic: str) -> list[TopicPartition]:
+    count = 1 if topic == "directory" else settings.partitions
+    return [TopicPartition(settings.topic(topic), n) for n in range(count)]
+
+
+async def ends_of(settings: Settings, topic: str) -> dict[TopicPartition, int]:
+    """Where each partition of a topic ends now."""
+    async with open_consumer(settings) as consumer:
+        found: dict[TopicPartition, int] = await consumer.end_offsets(
+            partitions_of(settings, topic)
+        )
+        return found
+
+
 async def on_the_log(settings: Settings, topic: str) -> list[Decoded]:
     """Every event of a topic, as it stands there now."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap, enable_auto_commit=False
-    )
-    await consumer.start()
-    try:
-        name = settings.topic(topic)
-        count = 1 if topic == "directory" else settings.partitions
-        partitions = [TopicPartition(name, n) for n in range(count)]
+    async with open_consumer(settings) as consumer:
+        partitions = partitions_of(settings, topic)
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
         ends = await consumer.end_offsets(partitions)
@@ -103,5 +112,3 @@ async def on_the_log(settings: Settings, topic: str) -> list[Decoded]:
             batches = await consumer.getmany(timeout_ms=1_000, max_records=5_000)
             events += [decode(record.value) for batch in batches.values() for record in batch]
         return events
-    finally:
-        await consumer.stop()

@@ -14,7 +14,7 @@ from services.common.access import Role
 from services.common.settings import Settings
 from services.demo.data import Shipment, open_university
 from tests.conftest import Hub
-from tests.integration.imports_kit import SHARED, imported, needs, on_the_log, report
+from tests.integration.imports_kit import SHARED, ends_of, imported, needs, on_the_log, report
 
 SERVICES = ("ingest",)
 OULAD = SHARED / "oulad"
@@ -88,9 +88,10 @@ async def test_every_row_of_the_open_university_is_on_the_log_once(
     on_log, different = await found(settings)
     assert on_log == counted
     assert different == sum(counted.values()) == 16_159 + 4_979 + 16_159 + 86_482
-    again = [await imported(hub, key, s, within_s=240) for s in open_university(OULAD)]
+    ends = await ends_of(settings, "stories")
+    again = [await imported(hub, key, s, within_s=240) for s in open_university(OULAD)[:2]]
     assert all(a["rows"]["duplicate"] == a["rows"]["read"] for a in again)
-    assert (await found(settings))[0] == counted
+    assert await ends_of(settings, "stories") == ends, "nothing was added"
     for account in accounts:
         print(account["mapping"], account["accepted_by_type"], account["finished_at"])
 
