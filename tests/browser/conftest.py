@@ -39,8 +39,19 @@ LAUNCH_PATIENCE_MS = 180_000
 expect.set_options(timeout=30_000)
 
 
+# The one without windows first: each page costs it a third. deploy/scripts/chromium.sh has the same.
+CHROMIUMS = (
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+)
+
+
 def chromium() -> str | None:
-    return os.environ.get("CHROMIUM") or shutil.which("chromium")
+    """The Chromium that `CHROMIUM` names, or an installed one."""
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -64,7 +75,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 # other packages' async tests need the thread without one.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, or the one that `CHROMIUM` names."""
+    """A real one; see `chromium`."""
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(
             executable_path=chromium(), args=ARGS, timeout=LAUNCH_PATIENCE_MS

@@ -26,7 +26,7 @@ from services.projections.projections import PROJECTIONS, RETRACTIONS
 from services.projections.reader import LogReader
 from services.projections.rebuild import steps as steps_module
 from services.projections.rebuild import switching, work
-from services.projections.rebuild.builder import Builder
+from services.projections.rebuild.builder import Builder, fed
 from services.projections.rebuild.pace import RebuildPace
 from services.projections.rebuild.steps import Rebuild
 from services.projections.rebuild.work import Schemas, StepRefused
@@ -324,6 +324,36 @@ async def test_a_builder_killed_again_and_again_makes_the_same_tables(
 
 async def is_there(pool: Pool, schema: str) -> bool:
     return await work.made_from(pool, schema) is not None
+
+
+async def test_a_switch_in_the_middle_of_a_look_ends_no_builder(
+    settings: Settings, pool: Pool, rebuild: Rebuild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await rebuild.start(OPERATOR, None)
+    await pool.execute("ALTER SCHEMA read_next RENAME TO read_old")  # as a switch does
+    look = work.row
+
+    async def told_late(pool: Pool) -> work.Row | None:
+        found = await look(pool)
+        monkeypatch.setattr(work, "row", look)
+        await pool.execute("UPDATE projections_work.rebuild SET is_switched = true")
+        return found
+
+    monkeypatch.setattr(work, "row", told_late)
+
+    assert await fed(pool, Schemas("read"), fingerprint(PROJECTIONS)) == "read_old"
+
+
+async def test_tables_that_go_while_they_are_looked_at_are_not_there(pool: Pool) -> None:
+    class Going:
+        """Somebody renames the schema after it was found."""
+
+        async def fetchval(self, statement: str, *values: object) -> object:
+            if "to_regclass" not in statement:
+                await pool.execute("ALTER SCHEMA read RENAME TO elsewhere")
+            return await pool.fetchval(statement, *values)
+
+    assert await work.made_from(Going(), "read") is None  # type: ignore[arg-type]
 
 
 async def test_a_throttled_builder_takes_no_more_than_it_was_told(

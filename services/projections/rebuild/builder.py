@@ -75,8 +75,9 @@ class Builder:
 
 async def fed(pool: Pool, schemas: Schemas, fingerprint: str) -> str | None:
     """The schema that who has this declaration is to fill; None when there is none."""
-    row = await work.row(pool)
-    if row is None:
-        return None
-    beside = row.beside(schemas)
-    return beside if await work.made_from(pool, beside) == fingerprint else None
+    looked_at = None
+    while (row := await work.row(pool)) and (beside := row.beside(schemas)) != looked_at:
+        if (made_from := await work.made_from(pool, beside)) is not None:
+            return beside if made_from == fingerprint else None
+        looked_at = beside  # not there: switched while we looked, or no tables at all
+    return None

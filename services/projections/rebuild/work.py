@@ -173,5 +173,8 @@ async def made_from(pool: Pool | Connection, schema: str) -> str | None:
     """The fingerprint of the declaration that a schema's tables were made from; None: no tables."""
     if await pool.fetchval("SELECT to_regclass($1)", f"{schema}.declaration") is None:
         return None
-    found: str | None = await pool.fetchval(MADE_FROM.format(schema=schema))
+    try:
+        found: str | None = await pool.fetchval(MADE_FROM.format(schema=schema))
+    except asyncpg.UndefinedTableError:
+        return None  # switched or dropped since
     return found
