@@ -43,9 +43,11 @@ def test_a_code_at_sign_in_adds_the_record_to_who_is_signed_in(
 ) -> None:
     record = registered(visit)
     visit.sign_in(person)
-    visit.open(f"/me?lang={language}")
-    page = visit.open("/sign-in")
+    page = visit.open(f"/me?lang={language}")
     said = {"en": "Add to your record", "es": "Añadir a su historial"}[language]
+    follow(page.get_by_role("link", name=said))
+    assert page.url.endswith("/me/join")
+    page = visit.open("/sign-in")
     expect(page.get_by_role("heading", level=1)).to_have_text(said)
     type_code(page, "wrong")
     expect(page.locator(".error")).to_be_focused()
