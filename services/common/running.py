@@ -37,11 +37,12 @@ class Worker(Protocol):
 class Ending(ABC):
     """A worker that ends when it is asked to, and when any part of it fails.
 
-    `ending` is set as soon as it does nothing more but end.
+    `ending` is set as soon as it does nothing more but end; `failure` is what made it end.
     """
 
     def __init__(self) -> None:
         self.ending = asyncio.Event()
+        self.failure: Exception | None = None
 
     def stop(self) -> None:
         self.ending.set()
@@ -51,6 +52,9 @@ class Ending(ABC):
         async with AsyncExitStack() as stack:
             try:
                 await self.work(stack)
+            except Exception as error:
+                self.failure = error
+                raise
             finally:
                 self.ending.set()  # before the clean-up, which may take its time
 
@@ -82,7 +86,8 @@ class EndsInTime:
         await asyncio.wait({running}, timeout=self._within_s)
         if not running.done():
             where = [str(task.get_coro()) for task in asyncio.all_tasks()]
-            logger.error("did not end by itself", within_s=self._within_s, tasks=where)
+            why = self._worker.failure  # nobody else will tell
+            logger.error("did not end by itself", why=repr(why), tasks=where, exc_info=why)
             os._exit(1)
         running.result()
 
@@ -107,8 +112,22 @@ async def _work(name: str, make: Callable[[Settings], Worker], objects: int) -> 
     collect_rarely(objects)
     try:
         await worker.run()
-    except (KafkaError, *AWAY) as error:
-        raise DependencyDown(f"{name} ends, for what it needs went away: {error!r}") from error
+    except (KafkaError, ExceptionGroup, *AWAY) as error:
+        away = _away(error)
+        if away is None:
+            raise
+        raise DependencyDown(f"{name} ends, for what it needs went away: {away!r}") from error
+
+
+def _away(error: Exception) -> Exception | None:
+    """What tells that a server is away, if nothing else went wrong.
+
+    Most parts do several things at once, and fail with a group.
+    """
+    if isinstance(error, ExceptionGroup):
+        found = [_away(one) for one in error.exceptions]
+        return found[0] if all(found) else None
+    return error if isinstance(error, (DependencyDown, KafkaError, *AWAY)) else None
 
 
 def give_memory_back() -> None:
