@@ -215,7 +215,9 @@ def test_a_claim_code_works_once_and_the_key_after_it_for_good(visit: Visitor) -
     page.fill("#code", worker["claim_code"])
     follow(page.locator("main button"))
     key = page.inner_text(".key")
+    expect(page.get_by_role("link", name="Español")).to_have_count(0)  # it would lose the key
     follow(page.get_by_role("link", name="Open my record"))
+    expect(page.get_by_role("link", name="Español")).to_be_visible()
     expect(page.get_by_role("heading", name="My story")).to_be_visible()
     follow(page.get_by_role("button", name="Sign out"))
 
