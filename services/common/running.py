@@ -85,11 +85,22 @@ class EndsInTime:
         ending.cancel()
         await asyncio.wait({running}, timeout=self._within_s)
         if not running.done():
-            where = [str(task.get_coro()) for task in asyncio.all_tasks()]
-            why = self._worker.failure  # nobody else will tell
-            logger.error("did not end by itself", why=repr(why), tasks=where, exc_info=why)
+            self._tell()
             os._exit(1)
         running.result()
+
+    def _tell(self) -> None:
+        """Where it hangs, and what made it end, for nobody else will."""
+        where = [str(task.get_coro()) for task in asyncio.all_tasks()]
+        failure = self._worker.failure
+        away = failure and _away(failure)
+        logger.error(
+            "did not end by itself",
+            within_s=self._within_s,
+            why=repr(away or failure),
+            tasks=where,
+            exc_info=None if away else failure,
+        )
 
 
 def run_worker(name: str, make: Callable[[Settings], Worker], *, objects: int = OBJECTS) -> None:

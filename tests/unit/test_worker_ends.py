@@ -21,14 +21,14 @@ async def fail(error):
 
 class Worker(Ending):
     async def work(self, stack):
-        how = sys.argv[1]
-        if how == "hangs":
+        how = sys.argv[1:]
+        if "hangs" in how:
             stack.push_async_callback(asyncio.Event().wait)
-        if how in ("hangs", "ends"):
+        if "group" not in how and "both" not in how:
             raise ConnectionRefusedError("gone")
         async with asyncio.TaskGroup() as parts:
             parts.create_task(fail(TimeoutError("gone")))
-            parts.create_task(fail(KeyError("ours") if how == "both" else ConnectionResetError()))
+            parts.create_task(fail(KeyError("ours") if "both" in how else ConnectionResetError()))
 
 try:
     run_worker("worker", lambda settings: EndsInTime(Worker(), within_s=0.2))
@@ -48,8 +48,8 @@ class Plain(Ending):
         await self.ending.wait()
 
 
-def _run(how: str) -> tuple[int, str]:
-    command = [sys.executable, "-c", _WORKER, how]
+def _run(*how: str) -> tuple[int, str]:
+    command = [sys.executable, "-c", _WORKER, *how]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stderr
 
@@ -59,7 +59,15 @@ def test_a_worker_that_hangs_while_it_ends_takes_its_process_with_it() -> None:
     assert code == 1
     assert "did not end by itself" in told
     assert "Ending.run" in told, "where it hangs"
-    assert "ConnectionRefusedError: gone" in told, "what made it end"
+    assert "ConnectionRefusedError('gone')" in told, "what made it end"
+    assert "Traceback" not in told
+
+
+def test_one_that_hangs_after_a_fault_of_ours_tells_where_that_was() -> None:
+    code, told = _run("hangs", "both")
+    assert code == 1
+    assert "did not end by itself" in told
+    assert "KeyError: 'ours'" in told
 
 
 def test_what_went_away_is_told_in_a_line() -> None:
