@@ -110,11 +110,14 @@ async def publish(producer: AIOKafkaProducer, settings: Settings, event: Event) 
     follow from what it says.
     """
     topic = event.event_type.topic
-    async with asyncio.timeout(PATIENCE_S):
-        done = await producer.send_and_wait(
-            settings.topic(topic),
-            event.value,
-            key=event.key,
-            headers=[*event.headers, *trace_headers()],
-        )
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            done = await producer.send_and_wait(
+                settings.topic(topic),
+                event.value,
+                key=event.key,
+                headers=[*event.headers, *trace_headers()],
+            )
+    except TimeoutError as error:  # which says nothing, where workers end with it
+        raise TimeoutError(f"Kafka did not take an event within {PATIENCE_S:g} s") from error
     return Position(topic, done.partition, done.offset)

@@ -22,8 +22,9 @@ from services.common.settings import Settings
 
 logger = log.get_logger("running")
 OBJECTS = 100_000
-# More than a request under way and the clean-up of clients take, even while Kafka is away.
-_END_S = 60.0
+# More than what is under way and the clean-up of clients take. Faust waits a minute for its
+# thread, which may hang once Kafka was away, though it is back, and nothing is delivered meanwhile.
+_END_S = 20.0
 # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD (bytes) and M_ARENA_MAX of glibc's malloc.h.
 _HEAP = {-3: 512 * 1024, -1: 16 * 1024 * 1024, -8: 1}
 
@@ -37,11 +38,12 @@ class Worker(Protocol):
 class Ending(ABC):
     """A worker that ends when it is asked to, and when any part of it fails.
 
-    `ending` is set as soon as it does nothing more but end.
+    `ending` is set as soon as it does nothing more but end; `failure` is what made it end.
     """
 
     def __init__(self) -> None:
         self.ending = asyncio.Event()
+        self.failure: Exception | None = None
 
     def stop(self) -> None:
         self.ending.set()
@@ -51,6 +53,9 @@ class Ending(ABC):
         async with AsyncExitStack() as stack:
             try:
                 await self.work(stack)
+            except Exception as error:
+                self.failure = error
+                raise
             finally:
                 self.ending.set()  # before the clean-up, which may take its time
 
@@ -81,10 +86,22 @@ class EndsInTime:
         ending.cancel()
         await asyncio.wait({running}, timeout=self._within_s)
         if not running.done():
-            where = [str(task.get_coro()) for task in asyncio.all_tasks()]
-            logger.error("did not end by itself", within_s=self._within_s, tasks=where)
+            self._tell()
             os._exit(1)
         running.result()
+
+    def _tell(self) -> None:
+        """Where it hangs, and what made it end, for nobody else will."""
+        where = [str(task.get_coro()) for task in asyncio.all_tasks()]
+        failure = self._worker.failure
+        away = failure and _away(failure)
+        logger.error(
+            "did not end by itself",
+            within_s=self._within_s,
+            why=repr(away or failure),
+            tasks=where,
+            exc_info=None if away else failure,
+        )
 
 
 def run_worker(name: str, make: Callable[[Settings], Worker], *, objects: int = OBJECTS) -> None:
@@ -107,8 +124,22 @@ async def _work(name: str, make: Callable[[Settings], Worker], objects: int) -> 
     collect_rarely(objects)
     try:
         await worker.run()
-    except (KafkaError, *AWAY) as error:
-        raise DependencyDown(f"{name} ends, for what it needs went away: {error!r}") from error
+    except (KafkaError, ExceptionGroup, *AWAY) as error:
+        away = _away(error)
+        if away is None:
+            raise
+        raise DependencyDown(f"{name} ends, for what it needs went away: {away!r}") from error
+
+
+def _away(error: Exception) -> Exception | None:
+    """What tells that a server is away, if nothing else went wrong.
+
+    Most parts do several things at once, and fail with a group.
+    """
+    if isinstance(error, ExceptionGroup):
+        found = [_away(one) for one in error.exceptions]
+        return found[0] if all(found) else None
+    return error if isinstance(error, (DependencyDown, KafkaError, *AWAY)) else None
 
 
 def give_memory_back() -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
+from services.common.log import get_logger
+
+log = get_logger("tasks")
 # Long enough for a clean-up; what has swallowed a cancellation goes on no longer than this.
 _AGAIN_S = 3.0
 
@@ -15,12 +19,21 @@ _AGAIN_S = 3.0
 async def running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
     """`work` goes on while this is open. Raises at the end what `work` had ended with by itself."""
     task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_tell)
     try:
         yield
     finally:
         await end(task)
     if not task.cancelled():
         task.result()
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    """Say at once that it has failed: to the end, which may be far, nobody else would."""
+    if not task.cancelled() and (error := task.exception()):
+        # Where, and not in its words: libraries repeat what is in an event.
+        where = traceback.format_tb(error.__traceback__)
+        log.error("does not go on", task=task.get_name(), error=type(error).__name__, where=where)
 
 
 async def end(*tasks: asyncio.Task[Any]) -> None:

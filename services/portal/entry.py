@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from services.common.access import Principal
 from services.common.clock import utc_now
-from services.common.errors import not_found, unavailable
+from services.common.errors import Problem, not_found, unavailable
 from services.portal.calls import consent_url
 from services.portal.joining import JOIN, ask
 from services.portal.web import HOME, LOGIN_COOKIE, Visit
@@ -27,6 +27,8 @@ async def sign_in_page(visit: Visit) -> Response:
 
 async def sign_in(visit: Visit) -> Response:
     """Take a claim code that an organisation gave, or the key of a worker or an organisation."""
+    if await visit.is_older_form():
+        return await _key_again(visit)
     form = await visit.form()
     code = form.get("code", "").strip()
     # Anonymously it would open a second record, which could not be joined later.
@@ -46,6 +48,19 @@ async def sign_in(visit: Visit) -> Response:
     return await start(visit, visit.render("key.html", key=key), who, remember=remember)
 
 
+async def _key_again(visit: Visit) -> Response:
+    """The page with the key, loaded once more: it says another key; the first may be on paper.
+
+    Raises Problem 403 when this browser did not use the code just now. It uses up no other, for
+    that is asked of who is signed in.
+    """
+    form = await visit.request.form()
+    key = await _claimed(visit, str(form.get("code", "")).strip(), again=True)
+    if key is None:
+        raise Problem(403, "form-expired", "The form is from before the log-in.")
+    return visit.render("key.html", key=key)
+
+
 async def nowhere(visit: Visit) -> Response:
     """No page is here. Always raises Problem 404."""
     raise not_found("page")
@@ -57,8 +72,11 @@ async def _owner_of(visit: Visit, key: str) -> Principal | None:
     return found if found is not None and found.role in HOME else None
 
 
-async def _claimed(visit: Visit, code: str) -> str | None:
-    """Redeem a claim code with `consent`: a key of the worker's own, or None for a bad code."""
+async def _claimed(visit: Visit, code: str, *, again: bool = False) -> str | None:
+    """Redeem a claim code with `consent`: a key of the worker's own, or None for a bad code.
+
+    again: only a code that this browser redeemed just now.
+    """
     if not code:
         return None
     url = f"{consent_url(visit)}/v1/claims"
@@ -66,7 +84,9 @@ async def _claimed(visit: Visit, code: str) -> str | None:
     # the same browser gets another key in place of the first.
     call = hashlib.sha256(f"claim {visit.form_cookie}".encode()).hexdigest()
     answer = await visit.portal.http.post(
-        url, json={"code": code}, headers={"Idempotency-Key": f'"{call}"'}
+        url,
+        json={"code": code, "again": again},
+        headers={"Idempotency-Key": f'"{call}"'},
     )
     if answer.status_code >= 500 or answer.status_code == 429:
         raise unavailable("The code could not be checked now.")

@@ -116,6 +116,14 @@ class Visit:
             raise Problem(403, "form-expired", "The form is too old or came from elsewhere.")
         return sent
 
+    async def is_older_form(self) -> bool:
+        """Whether the sent form is from before the log-in: its answer is loaded once more, or its
+        page was open still.
+        """
+        before = self.request.cookies.get(FORM_COOKIE, "")
+        sent = (await self.request.form()).get("form_token")
+        return bool(self.login_cookie and before) and is_form_token(before, str(sent))
+
     def render(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """A page in the reader's language."""
         html = (

@@ -215,7 +215,9 @@ def test_a_claim_code_works_once_and_the_key_after_it_for_good(visit: Visitor) -
     page.fill("#code", worker["claim_code"])
     follow(page.locator("main button"))
     key = page.inner_text(".key")
+    expect(page.get_by_role("link", name="Español")).to_have_count(0)  # it would lose the key
     follow(page.get_by_role("link", name="Open my record"))
+    expect(page.get_by_role("link", name="Español")).to_be_visible()
     expect(page.get_by_role("heading", name="My story")).to_be_visible()
     follow(page.get_by_role("button", name="Sign out"))
 
@@ -242,6 +244,49 @@ def test_an_answer_lost_on_its_way_shuts_nobody_out(visit: Visitor, cast: Cast) 
     assert key not in lost.text
     follow(page.get_by_role("link", name="Open my record"))
     expect(page.get_by_role("heading", name="My story")).to_be_visible()
+
+
+def test_a_page_with_a_key_that_is_loaded_once_more_has_another_key(visit: Visitor) -> None:
+    """A phone throws pages away while somebody writes down what they say."""
+    code = registered(visit)["claim_code"]
+    page = visit.open("/sign-in")
+    page.fill("#code", code)
+    follow(page.locator("main button"))
+    first = page.inner_text(".key")
+    for _ in range(2):
+        page.reload()
+    key = page.inner_text(".key")
+    assert key != first
+    follow(page.get_by_role("link", name="Open my record"))
+
+    for good in (first, key):  # either may have been written down
+        follow(page.get_by_role("button", name="Sign out"))
+        page.fill("#code", good)
+        follow(page.locator("main button"))
+        expect(page.get_by_role("heading", name="My story")).to_be_visible()
+    follow(page.get_by_role("button", name="Sign out"))
+    page.fill("#code", code)
+    follow(page.locator("main button"))
+    expect(page).to_have_title(re.compile("^Error:"))
+
+
+def test_a_page_from_before_the_log_in_takes_no_record_up(visit: Visitor, cast: Cast) -> None:
+    one, other = registered(visit), registered(visit)
+    page = visit.open("/sign-in")
+    form = {"code": other["claim_code"], "form_token": page.input_value("[name=form_token]")}
+    page.fill("#code", one["claim_code"])
+    follow(page.locator("main button"))
+    key = page.inner_text(".key")
+
+    assert visit.context.request.post(f"{cast.site.url}/sign-in", form=form).status == 403
+    follow(page.get_by_role("link", name="Open my record"))
+    follow(page.get_by_role("button", name="Sign out"))
+    for typed in (key, other["claim_code"]):  # both are good as ever
+        page = visit.open("/sign-in")
+        page.fill("#code", typed)
+        follow(page.locator("main button"))
+        expect(page).not_to_have_title(re.compile("^Error:"))
+        visit.context.clear_cookies()
 
 
 def test_the_demo_signs_in_with_one_click(visit: Visitor) -> None:

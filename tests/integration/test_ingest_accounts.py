@@ -215,6 +215,20 @@ async def test_a_token_lost_on_its_way_is_answered_again_to_the_same_call(
     assert await Keys(hub.pool).principal(good[0]), "nothing ended it"
 
 
+async def test_who_only_asks_again_takes_nothing_up(hub: Hub, provider: dict[str, str]) -> None:
+    code = (await register(hub, provider)).json()["claim_code"]
+    same = {"Idempotency-Key": '"mine"'}
+    once_more = {"code": code, "again": True}
+    assert (await hub.http.post("/v1/claims", json=once_more, headers=same)).status_code == 404
+    first = await hub.http.post("/v1/claims", json={"code": code}, headers=same)
+    again = await hub.http.post("/v1/claims", json=once_more, headers=same)
+    assert [first.status_code, again.status_code] == [200, 200]
+    assert first.json()["worker_id"] == again.json()["worker_id"]
+    for answer in (first, again):
+        assert await Keys(hub.pool).principal(answer.json()["token"]), "both are good"
+    assert (await hub.http.post("/v1/claims", json=once_more)).status_code == 404
+
+
 async def test_a_token_that_was_revoked_is_not_answered_again(
     hub: Hub, provider: dict[str, str]
 ) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.common import tasks
 
@@ -59,6 +60,24 @@ async def test_what_work_ended_with_by_itself_is_raised() -> None:
     with pytest.raises(ValueError, match="so it ended"):
         async with tasks.running(fail(), "failing"):
             await asyncio.sleep(0)
+
+
+async def test_what_fails_is_told_at_once_and_not_in_words_that_may_repeat_an_event() -> None:
+    async def fail() -> None:
+        raise ValueError("Maria")
+
+    async def serve() -> None:
+        async with tasks.running(fail(), "failing"):
+            while not logs:
+                await asyncio.sleep(0)
+            assert [(log["task"], log["error"]) for log in logs] == [("failing", "ValueError")]
+            assert "in fail" in str(logs[0]["where"])
+
+    with capture_logs() as logs:
+        async with asyncio.timeout(10):
+            with pytest.raises(ValueError, match="Maria"):
+                await serve()
+    assert all("Maria" not in str({**log, "where": ""}) for log in logs)
 
 
 async def test_ending_nothing_and_what_has_ended_is_fine() -> None:

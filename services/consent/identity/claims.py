@@ -96,10 +96,13 @@ class Claims:
     async def give_back(self, held: Held) -> None:
         await self._pool.execute(_GIVE_BACK, held.lookup)
 
-    async def just_answered(self, text: object, at: datetime, call: str) -> Taken | None:
+    async def just_answered(
+        self, text: object, at: datetime, call: str, *, in_place: bool = True
+    ) -> Taken | None:
         """Another token for who took a record up by this very call a moment ago.
 
-        The first one, which may have been lost on its way, ends with all that began with it.
+        in_place: the first one, which may have been lost on its way, ends with all that began with
+        it. Who has it may have written it down.
         """
         code = _read(text)
         if code is None:
@@ -112,7 +115,8 @@ class Claims:
             subject = await connection.fetchval(_WHOSE, row["key_id"])
             if subject is None:
                 return None
-            await revoke_keys(connection, [row["key_id"]])
+            if in_place:
+                await revoke_keys(connection, [row["key_id"]])
             token = await self._answer(connection, lookup, UUID(subject))
         return Taken(UUID(subject), token, None)
 

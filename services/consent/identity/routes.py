@@ -37,6 +37,10 @@ class ClaimOrder(BaseModel):
     model_config = ConfigDict(extra="forbid")
     code: Any = Field(default=None, description="As the organisation gave it.")
     confirm: bool = False
+    again: bool = Field(
+        default=False,
+        description="Take nothing up: answer this call once more, with a token beside the first.",
+    )
 
 
 @router.post("/claims", openapi_extra={"requestBody": {"required": True, "content": {
@@ -60,12 +64,12 @@ async def claim(
     claimant = None if who is None else who.worker_id
     claims: Claims = state.claims
     now = utc_now()
-    held = await claims.held(order.code, now, own.claim_tries)
+    held = None if order.again else await claims.held(order.code, now, own.claim_tries)
     if held is not None and claimant is not None and not order.confirm:
         await _need_a_yes(request, claimant, claims, held)
     taken = await claims.take(held, now, claimant, call) if held is not None else None
     if taken is None:
-        taken = await _again(claims, order.code, now, claimant, call)
+        taken = await _again(claims, order, now, claimant, call)
     if taken is None:
         raise Problem(404, "no-such-code", _NO_CODE)
     answer: dict[str, Any] = {"worker_id": str(taken.worker_id)}
@@ -78,13 +82,15 @@ async def claim(
 
 
 async def _again(
-    claims: Claims, code: Any, now: datetime, claimant: UUID | None, call: str | None
+    claims: Claims, order: ClaimOrder, now: datetime, claimant: UUID | None, call: str | None
 ) -> Taken | None:
     """What was answered a moment ago, to who sends the same once more."""
     if claimant is not None:
-        added = await claims.just_added(code, now, claimant)
+        added = await claims.just_added(order.code, now, claimant)
         return Taken(claimant, None, None) if added else None
-    return await claims.just_answered(code, now, call) if call is not None else None
+    if call is None:
+        return None
+    return await claims.just_answered(order.code, now, call, in_place=not order.again)
 
 
 def _order(body: bytes) -> ClaimOrder:
@@ -93,7 +99,9 @@ def _order(body: bytes) -> ClaimOrder:
         return ClaimOrder.model_validate_json(body)
     except ValidationError as error:
         wrong = [
-            FieldError(".".join(str(p) for p in e["loc"]), e["msg"], "Known here: code, confirm.")
+            FieldError(
+                ".".join(str(p) for p in e["loc"]), e["msg"], "Known here: code, confirm, again."
+            )
             for e in error.errors(include_input=False)
         ]
         raise Problem(422, "invalid", "The body is not as it must be.", errors=wrong) from None
