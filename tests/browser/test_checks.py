@@ -58,6 +58,21 @@ def test_axe_can_fail(rosa: Visitor) -> None:
     assert Axe().run(page).violations_count >= 2
 
 
+def test_each_form_of_a_page_is_looked_at(rosa: Visitor) -> None:
+    """What is wrong in the dark alone, or on the smallest phone with large texts alone."""
+    style = "rule => { const made = new CSSStyleSheet(); made.replaceSync(rule);"
+    style += " document.adoptedStyleSheets = [made] }"
+    page = open_page(rosa, "/me")
+    page.evaluate(
+        style, "@media (prefers-color-scheme: dark) { main * { color: #222 !important } }"
+    )
+    with pytest.raises(AssertionError, match="/me, dark"):
+        assert_axe_finds_nothing(page, "/me")
+    page.evaluate(style, "@media (max-width: 340px) { main h1 { width: 9.5rem !important } }")
+    with pytest.raises(AssertionError, match="'/me', 320, '225%'"):
+        assert_nothing_scrolls_sideways(page, "/me")
+
+
 @pytest.mark.parametrize("language", ["en", "es", "qps"])
 def test_nothing_scrolls_sideways(rosa: Visitor, language: str) -> None:
     for path in PAGES:

@@ -16,7 +16,7 @@ from tests.faults.parties import BATCH, RATE, SENDERS, rng_of
 from tests.faults.report import Report
 from tests.faults.thread import deal
 
-_SECONDS = float(os.environ.get("THREAD_FAULTS_S") or 40)
+_SECONDS = float(os.environ.get("THREAD_FAULTS_S") or 25)
 _TARGETS = {"http", *COMMANDS, "kafka", "postgresql"}
 
 

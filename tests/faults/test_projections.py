@@ -23,7 +23,7 @@ from tests.faults.projections import _differing
 from tests.faults.report import ProjectionsReport
 from tests.faults.storm import ALWAYS, deal
 
-_SECONDS = float(os.environ.get("PROJECTIONS_FAULTS_S") or 45)
+_SECONDS = float(os.environ.get("PROJECTIONS_FAULTS_S") or 30)
 _KINDS = 14
 
 
