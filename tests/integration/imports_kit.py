@@ -15,6 +15,7 @@ from services.common.codec import Decoded, decode
 from services.common.kafka import open_consumer
 from services.common.settings import Settings
 from services.demo.data import Shipment
+from tests import ingest_kit
 from tests.conftest import Hub
 from tests.processes import until
 
@@ -86,29 +87,15 @@ async def rejected(hub: Hub, key: Headers, account: Any) -> str:
     return answer.text
 
 
-def partitions_of(settings: Settings, topic: str) -> list[TopicPartition]:
-    count = 1 if topic == "directory" else settings.partitions
-    return [TopicPartition(settings.topic(topic), n) for n in range(count)]
+async def on_the_log(settings: Settings, topic: str) -> list[Decoded]:
+    """Every event of a topic, as it stands there now."""
+    return [decode(record.value) for record in await ingest_kit.on_the_log(settings, topic)]
 
 
 async def ends_of(settings: Settings, topic: str) -> dict[TopicPartition, int]:
     """Where each partition of a topic ends now."""
-    async with open_consumer(settings) as consumer:
-        found: dict[TopicPartition, int] = await consumer.end_offsets(
-            partitions_of(settings, topic)
-        )
+    name = settings.topic(topic)
+    async with open_consumer(settings, name) as consumer:
+        parts = [TopicPartition(name, n) for n in consumer.partitions_for_topic(name)]
+        found: dict[TopicPartition, int] = await consumer.end_offsets(parts)
         return found
-
-
-async def on_the_log(settings: Settings, topic: str) -> list[Decoded]:
-    """Every event of a topic, as it stands there now."""
-    async with open_consumer(settings) as consumer:
-        partitions = partitions_of(settings, topic)
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
-        ends = await consumer.end_offsets(partitions)
-        events: list[Decoded] = []
-        while any([await consumer.position(p) < ends[p] for p in partitions]):
-            batches = await consumer.getmany(timeout_ms=1_000, max_records=5_000)
-            events += [decode(record.value) for batch in batches.values() for record in batch]
-        return events

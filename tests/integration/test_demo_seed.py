@@ -13,11 +13,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from aiokafka import AIOKafkaConsumer
 
 from services.common.access import Role, issue_key
 from services.common.clock import utc_now
-from services.common.codec import Decoded, decode
 from services.common.postgres import Pool
 from services.common.settings import Settings
 from services.demo.__main__ import OPERATOR
@@ -35,28 +33,11 @@ from services.projections.projections import PROJECTIONS
 from services.projections.settings import ProjectionsSettings
 from services.projections.worker import ProjectionsWorker
 from tests.conftest import Hub
+from tests.integration.imports_kit import on_the_log
 from tests.processes import until
 
 SERVICES = ("ingest", "consent", "delivery", "feeds")
 WORKERS = 25
-
-
-async def on_the_log(settings: Settings, topic: str) -> list[Decoded]:
-    """Every event of a topic, from its beginning to its end now."""
-    name = settings.topic(topic)
-    consumer = AIOKafkaConsumer(
-        name, bootstrap_servers=settings.kafka_bootstrap, auto_offset_reset="earliest"
-    )
-    await consumer.start()
-    try:
-        ends = await consumer.end_offsets(list(consumer.assignment()))
-        found: list[Decoded] = []
-        while any([await consumer.position(p) < end for p, end in ends.items()]):
-            for records in (await consumer.getmany(timeout_ms=500)).values():
-                found += [decode(record.value) for record in records]
-        return found
-    finally:
-        await consumer.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -171,6 +171,7 @@ async def end_step(pool: Pool, step: Step, outcome: str, code: str | None, told:
 
 async def made_from(pool: Pool | Connection, schema: str) -> str | None:
     """The fingerprint of the declaration that a schema's tables were made from; None: no tables."""
+    # Asked first, for a failed statement would end the transaction of who holds the locks.
     if await pool.fetchval("SELECT to_regclass($1)", f"{schema}.declaration") is None:
         return None
     try:
