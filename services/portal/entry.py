@@ -51,12 +51,14 @@ async def sign_in(visit: Visit) -> Response:
 async def _key_again(visit: Visit) -> Response:
     """The page with the key, loaded once more: it says another key; the first may be on paper.
 
-    Raises Problem 403 when this browser did not use the code just now. It uses up no other, for
-    that is asked of who is signed in.
+    Raises Problem 403 unless who is signed in used the code just now, in this browser. It uses up
+    no other, for that is asked of who is signed in.
     """
     form = await visit.request.form()
-    key = await _claimed(visit, str(form.get("code", "")).strip(), again=True)
-    if key is None:
+    code = str(form.get("code", "")).strip()
+    key = await _claimed(visit, code, again=True) if visit.is_worker else None
+    who = await _owner_of(visit, key) if key else None
+    if who is None or who.subject != visit.signed_in.subject:
         raise Problem(403, "form-expired", "The form is from before the log-in.")
     return visit.render("key.html", key=key)
 
@@ -85,7 +87,7 @@ async def _claimed(visit: Visit, code: str, *, again: bool = False) -> str | Non
     call = hashlib.sha256(f"claim {visit.form_cookie}".encode()).hexdigest()
     answer = await visit.portal.http.post(
         url,
-        json={"code": code, "again": again},
+        json={"code": code} | ({"again": True} if again else {}),
         headers={"Idempotency-Key": f'"{call}"'},
     )
     if answer.status_code >= 500 or answer.status_code == 429:

@@ -289,6 +289,24 @@ def test_a_page_from_before_the_log_in_takes_no_record_up(visit: Visitor, cast: 
         visit.context.clear_cookies()
 
 
+def test_a_key_is_not_said_again_to_somebody_else(visit: Visitor, cast: Cast) -> None:
+    """Who signed in after them at the same browser, and they are still in its history."""
+    page = visit.open("/sign-in")
+    form = {"code": registered(visit)["claim_code"]}
+    form["form_token"] = page.input_value("[name=form_token]")
+    page.fill("#code", form["code"])
+    follow(page.locator("main button"))
+    again = visit.context.request.post(f"{cast.site.url}/sign-in", form=form)
+    assert again.status == 200
+    assert "tl_" in again.text()
+    visit.open("/demo")
+    follow(page.get_by_role("button", name="Rosa Marín"))
+
+    again = visit.context.request.post(f"{cast.site.url}/sign-in", form=form)
+    assert again.status == 403
+    assert "tl_" not in again.text()
+
+
 def test_the_demo_signs_in_with_one_click(visit: Visitor) -> None:
     page = visit.open("/demo")
     people_shown = page.locator(".people button")
