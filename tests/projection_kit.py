@@ -113,12 +113,12 @@ _VALUES: dict[str, Callable[[int], Any]] = {
     "fixed": lambda n: bytes([n % 3]) * 16,
     "string": lambda n: _CODES[n % 4],
     "int": lambda n: 1 + n % 3,
-    "double": lambda n: n / 0xFFFF,
+    "double": lambda n: n % 0x8000 / 0x7FFF,
     "boolean": lambda n: bool(n % 2),
     "timestamp-micros": lambda n: _instant(n % 7 - 3),
-    "bytes": lambda n: n.to_bytes(3, "little")[: n % 4],
+    "bytes": lambda n: (n // 4 * 37).to_bytes(3, "little")[: n % 4],
     "decimal": lambda n: Decimal(n % 1999 - 999) / 100,
-    "array": lambda n: [_CODES[n >> 2 * place & 3] for place in range(n % 4)],
+    "array": lambda n: [_CODES[n >> 2 * place & 3] for place in range(1, n % 4 + 1)],
 }
 
 
