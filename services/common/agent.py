@@ -1,8 +1,8 @@
 """A Faust agent over `stories` whose position is PostgreSQL's: what is shared by those who run one.
 
-Faust's committed offsets only say where to begin to read. A batch is acknowledged after its
-transaction; a record that a position has passed is skipped; one beyond the next expected one
-stops the worker, unless the log holds nothing between.
+The group only shares out partitions. A batch is acknowledged after its transaction; a record that
+a position has passed is skipped; one beyond the next expected one stops the worker, unless the log
+holds nothing between.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import faust
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
-from aiokafka.structs import OffsetAndMetadata
+from aiokafka import TopicPartition
 
-from services.common.errors import RetryableError, ThroughlineError, UnknownSchema
+from services.common.agent_positions import Positions, transport_from
+from services.common.errors import ThroughlineError, UnknownSchema
 from services.common.kafka import open_consumer
 from services.common.later_schemas import LaterSchemas
 from services.common.log import get_logger
@@ -37,13 +36,6 @@ class LogSkipped(ThroughlineError):
     """A record came that is beyond the next one expected, and the log has others between.
 
     So this reader, or the database, is not where it thinks it is: stop, nothing may be skipped.
-    """
-
-
-class GroupAhead(RetryableError):
-    """The group would go on beyond the stored positions, and has members that hold it there.
-
-    Stop every worker of the group: the first one to start again puts it right.
     """
 
 
@@ -121,40 +113,6 @@ async def partitions_of(settings: Settings) -> Collection[int]:
         return sorted(consumer.partitions_for_topic(topic) or ())
 
 
-async def align(
-    settings: Settings, group: str, positions: Mapping[int, int], *, within: timedelta
-) -> None:
-    """Make the group's offsets the stored positions.
-
-    While the group has a member, it takes no offsets; one that was killed, or left to come back,
-    is a member for its session's time. That is waited for where offsets are beyond the positions;
-    others do no harm, for what was handled falls out. Raises GroupAhead when `within` was not
-    enough; KafkaError.
-    """
-    topic = settings.topic(TOPIC)
-    async with open_consumer(settings, group_id=group) as consumer:
-        stored = {TopicPartition(topic, number): at for number, at in positions.items()}
-        consumer.assign(list(stored))
-        deadline = asyncio.get_running_loop().time() + within.total_seconds()
-        while (known := await _known(consumer, stored)) != stored:
-            try:
-                await consumer.commit({tp: OffsetAndMetadata(at, "") for tp, at in stored.items()})
-            except KafkaError as error:
-                if not any(offset > stored[tp] for tp, offset in known.items()):
-                    return
-                if asyncio.get_running_loop().time() > deadline:
-                    raise GroupAhead(f"{group} is beyond the stored positions") from error
-                log.info("waiting for the group's members to be gone", group=group)
-                await asyncio.sleep(1)
-
-
-async def _known(
-    consumer: AIOKafkaConsumer, stored: Mapping[TopicPartition, int]
-) -> dict[TopicPartition, int]:
-    """The group's offsets; none for a partition is one at its beginning."""
-    return {tp: await consumer.committed(tp) or 0 for tp in stored}
-
-
 class Agent:
     """A running agent: which partitions it has now, and where they end on the log.
 
@@ -193,13 +151,14 @@ class Agent:
 
 @asynccontextmanager
 async def agent_running(
-    settings: Settings, options: AgentOptions, folder: Path, handle: Handle
+    settings: Settings, options: AgentOptions, folder: Path, positions: Positions, handle: Handle
 ) -> AsyncIterator[Agent]:
-    """Run the agent. `handle` must have committed when it returns.
+    """Run the agent from `positions`. `handle` must have committed when it returns.
 
     Faust keeps nothing in `folder` that matters.
     """
     app = _app(settings, options, folder)
+    app.transport = transport_from(settings, app, positions)
     agent = Agent(app, settings.topic(TOPIC))
     _add_agent(app, settings, options, handle, agent.crashed)
     app.finalize()

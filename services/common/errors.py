@@ -38,6 +38,13 @@ class UnknownSchema(RetryableError):
         self.schema_id = schema_id
 
 
+class PositionOutsideLog(RetryableError):
+    """The log no longer, or not yet, holds a stored position: one of the two was restored.
+
+    Nothing may be read on: what comes at such a place now was never read.
+    """
+
+
 class DoesNotDecode(TerminalError):
     """A record's bytes are not what its schema says."""
 

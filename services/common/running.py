@@ -22,8 +22,7 @@ from services.common.settings import Settings
 
 logger = log.get_logger("running")
 OBJECTS = 100_000
-# More than what is under way and the clean-up of clients take. Faust waits a minute for its
-# thread, which may hang once Kafka was away, though it is back, and nothing is delivered meanwhile.
+# More than what is under way and the clean-up of clients take; nothing is delivered meanwhile.
 _END_S = 20.0
 # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD (bytes) and M_ARENA_MAX of glibc's malloc.h.
 _HEAP = {-3: 512 * 1024, -1: 16 * 1024 * 1024, -8: 1}

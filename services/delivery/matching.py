@@ -9,7 +9,6 @@ from services.common.agent import (
     TOPIC,
     AgentOptions,
     Record,
-    align,
     check_gap,
     fresh,
     partitions_of,
@@ -68,16 +67,7 @@ def options(settings: Settings, own: DeliverySettings) -> AgentOptions:
     )
 
 
-async def prepare(settings: Settings, own: DeliverySettings, store: MatchStore) -> None:
-    """Positions for every partition, the group's offsets as they say, and nothing missing.
-
-    Raises GroupAhead, KafkaError.
-    """
+async def prepare(settings: Settings, store: MatchStore) -> None:
+    """Positions for every partition, and nothing missing. Raises KafkaError."""
     await store.make_positions(TOPIC, await partitions_of(settings))
-    await align(
-        settings,
-        options(settings, own).group,
-        await store.positions(TOPIC),
-        within=3 * own.session_timeout,
-    )
     await store.mend()

@@ -6,13 +6,14 @@ import asyncio
 import tempfile
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
 from connectors.outbound import open_session
-from services.common.agent import agent_running
+from services.common.agent import TOPIC, agent_running
 from services.common.clock import utc_now
 from services.common.kafka import open_producer
 from services.common.log import get_logger
@@ -72,12 +73,17 @@ class DeliveryWorker(Ending):
         producer = await stack.enter_async_context(open_producer(settings))
         parts = await self._parts(stack, pool, producer)
         await restore(settings, pool)
-        await prepare(settings, own, parts.matches)
+        await prepare(settings, parts.matches)
         lost = await stack.enter_async_context(listening(pool, parts.listeners))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="delivery-")))
-        match = Matcher(settings, parts.matches).match
         agent = await stack.enter_async_context(
-            agent_running(settings, options(settings, own), folder, match)
+            agent_running(
+                settings,
+                options(settings, own),
+                folder,
+                partial(parts.matches.positions, TOPIC),
+                Matcher(settings, parts.matches).match,
+            )
         )
         log.info("delivering")
         await self._until_stopped(stack, parts, agent.failed, lost)

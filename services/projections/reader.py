@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from services.common.errors import DependencyDown, RetryableError
+from services.common.errors import DependencyDown, PositionOutsideLog
 from services.common.kafka import stop_consumer
 from services.common.settings import Settings
 from services.projections import idle_time
@@ -29,10 +29,6 @@ _IDLE_MS = 500
 _AT_A_TIME = 250
 # The consumer group that keeps the tables in use up with the log.
 GROUP = "projections"
-
-
-class PositionOutsideLog(RetryableError):
-    """The log no longer, or not yet, holds the stored position: one of the two was restored."""
 
 
 class LogReader(ConsumerRebalanceListener):  # type: ignore[misc]

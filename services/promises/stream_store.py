@@ -117,14 +117,13 @@ class StreamStore:
         async with self._pool.acquire() as connection, connection.transaction():
             yield StreamTransaction(connection)
 
-    async def make_positions(self, partitions: Collection[int]) -> Mapping[int, int]:
-        """The positions; one that is not known begins at the beginning of the log.
+    async def make_positions(self, partitions: Collection[int]) -> None:
+        """A position that is not known begins at the beginning of the log.
 
         So does one up to which only a release has read that knows fewer types.
         """
         await self._pool.execute(_MAKE_POSITIONS, TOPIC, sorted(partitions), TYPES_VERSION)
         await self._pool.execute(_BACK, TOPIC, TYPES_VERSION)
-        return await self.positions()
 
     async def positions(self) -> Mapping[int, int]:
         rows = await self._pool.fetch(_POSITIONS, TOPIC)

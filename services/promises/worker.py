@@ -6,7 +6,6 @@ import asyncio
 import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from services.common.agent import (
     AgentOptions,
     Record,
     agent_running,
-    align,
     partitions_of,
 )
 from services.common.clock import Clock, utc_now
@@ -50,17 +48,16 @@ class PromisesWorker(Ending):
         follower = Follower(settings, store, producer, self._clock)
         tender = Tender(follower, store, self._clock, own.look_every)
         options = self._options()
-        positions = await store.make_positions(await partitions_of(settings))
-        # A member that was killed is gone after its session; a little more for the broker.
-        patience = own.session_timeout + timedelta(seconds=5)
-        await align(settings, options.group, positions, within=patience)
+        await store.make_positions(await partitions_of(settings))
 
         async def take_in(records: Sequence[Record]) -> None:
             await follower.take_in(records)
             tender.wake()
 
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="promises-")))
-        agent = await stack.enter_async_context(agent_running(settings, options, folder, take_in))
+        agent = await stack.enter_async_context(
+            agent_running(settings, options, folder, store.positions, take_in)
+        )
         log.info("following promises")
         await self._until_stopped(stack, tender, agent)
 

@@ -103,9 +103,12 @@ class Provider:
         """Produce (value, key, headers) and answer each one's error."""
         answers: list[KafkaError | None] = []
         for value, key, headers in records:
-            self.producer.produce(
-                topic, value, key, headers=headers, on_delivery=lambda e, _m: answers.append(e)
-            )
+            try:
+                self.producer.produce(
+                    topic, value, key, headers=headers, on_delivery=lambda e, _m: answers.append(e)
+                )
+            except KafkaException as refused:  # the broker's answer about the topic came first
+                answers.append(refused.args[0])
         assert self.producer.flush(within_s) == 0
         return answers
 

@@ -10,9 +10,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
+from services.common.errors import PositionOutsideLog
 from services.common.settings import Settings
 from services.projections.columns import LeanRecord
-from services.projections.reader import LogReader, PositionOutsideLog
+from services.projections.reader import LogReader
 
 PLACES = [TopicPartition(Settings().topic("stories"), number) for number in range(2)]
 
