@@ -183,7 +183,7 @@ def _app(settings: Settings, options: AgentOptions, folder: Path) -> Any:
         topic_disable_leader=True,
         topic_allow_declare=False,
         consumer_auto_offset_reset="earliest",
-        consumer_group_instance_id=options.instance_id or "",
+        consumer_group_instance_id=options.instance_id,
         broker_session_timeout=session_s,
         broker_heartbeat_interval=session_s / 4,
         broker_request_timeout=session_s * 2 + 10,

@@ -8,7 +8,9 @@ database that was restored from a backup. So its offsets decide nothing here.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Set
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Set
+from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any
 
@@ -45,22 +47,36 @@ def _consumer_from(settings: Settings, positions: Positions) -> type[Any]:
         ) -> None:
             """Before anything can come: Faust lets records in shortly before it sets back."""
             try:
-                await check_positions(settings, assigned, await positions())
-                await self.seek_to_committed()
+                async with self._or_crash():
+                    await check_positions(settings, assigned, await positions())
+                await self.perform_seek()
             except ConsumerStoppedError:
                 return
-            except Exception as error:
-                await self.crash(error)
-                raise
             await super().on_partitions_assigned(assigned, generation_id)
 
         async def seek_to_committed(self) -> Mapping[Any, int]:
             """What Faust calls whenever it has thrown records away."""
-            stored = await positions()
-            if self.should_stop:
-                raise ConsumerStoppedError  # its thread would leave a call without an answer
-            found: Mapping[Any, int] = await self._thread.seek_to(stored)
+            async with self._or_crash():
+                stored = await positions()
+                if self.should_stop:
+                    raise ConsumerStoppedError  # its thread would leave a call without an answer
+                found: Mapping[Any, int] = await self._thread.seek_to(stored)
             return found
+
+        @asynccontextmanager
+        async def _or_crash(self) -> AsyncIterator[None]:
+            """Who can't set back ends: Faust would go on without what it threw away, or wait.
+
+            In less than a session, for nobody tells the broker meanwhile that this member lives.
+            """
+            try:
+                async with asyncio.timeout(0.8 * self.app.conf.broker_session_timeout):
+                    yield
+            except ConsumerStoppedError:
+                raise
+            except Exception as error:
+                await self.crash(error)
+                raise
 
         async def _commit(self, offsets: Mapping[Any, int]) -> bool:
             """The group is told nothing: nobody would read it, and while Kafka is away aiokafka

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -32,8 +32,19 @@ def _tell(task: asyncio.Task[None]) -> None:
     """Say at once that it has failed: to the end, which may be far, nobody else would."""
     if not task.cancelled() and (error := task.exception()):
         # Where, and not in its words: libraries repeat what is in an event.
-        where = traceback.format_tb(error.__traceback__)
-        log.error("does not go on", task=task.get_name(), error=type(error).__name__, where=where)
+        parts = list(_parts(error))
+        where = [line for part in parts for line in traceback.format_tb(part.__traceback__)]
+        names = ", ".join(type(part).__name__ for part in parts)
+        log.error("does not go on", task=task.get_name(), error=names, where=where)
+
+
+def _parts(error: BaseException) -> Iterator[BaseException]:
+    """What a group is made of; any other error is one."""
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from _parts(part)
+    else:
+        yield error
 
 
 async def end(*tasks: asyncio.Task[Any]) -> None:

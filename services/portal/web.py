@@ -101,8 +101,8 @@ class Visit:
 
     @property
     def form_token(self) -> str:
-        """Bound to the log-in, or to a cookie of its own before there is one."""
-        return form_token(self.login_cookie or self.form_cookie)
+        """Bound to the log-in, or to a cookie of its own while there is none."""
+        return form_token(self.login_cookie if self.session else self.form_cookie)
 
     async def find_session(self) -> None:
         if self.login_cookie:
@@ -111,8 +111,11 @@ class Visit:
     async def form(self) -> dict[str, str]:
         """The sent form. Raises Problem 403 when it did not come from one of our pages."""
         sent = {k: v for k, v in (await self.request.form()).items() if isinstance(v, str)}
-        known = self.request.cookies.get(LOGIN_COOKIE) or self.request.cookies.get(FORM_COOKIE, "")
-        if not known or not is_form_token(known, sent.get("form_token", "")):
+        bound_to = [self.login_cookie]
+        if self.session is None:  # or a log-in that has ended since
+            bound_to.append(self.request.cookies.get(FORM_COOKIE, ""))
+        token = sent.get("form_token", "")
+        if not any(is_form_token(cookie, token) for cookie in bound_to if cookie):
             raise Problem(403, "form-expired", "The form is too old or came from elsewhere.")
         return sent
 
@@ -122,7 +125,7 @@ class Visit:
         """
         before = self.request.cookies.get(FORM_COOKIE, "")
         sent = (await self.request.form()).get("form_token")
-        return bool(self.login_cookie and before) and is_form_token(before, str(sent))
+        return bool(self.session and before) and is_form_token(before, str(sent))
 
     def render(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """A page in the reader's language."""

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, expect
 
 from services.common.access import Role
 from services.demo.data import open_university
+from services.portal.web import LOGIN_COOKIE
 from tests.browser import people
 from tests.browser.conftest import Cast, Visitor, follow, picture, registered
 
@@ -246,8 +247,14 @@ def test_an_answer_lost_on_its_way_shuts_nobody_out(visit: Visitor, cast: Cast) 
     expect(page.get_by_role("heading", name="My story")).to_be_visible()
 
 
-def test_a_page_with_a_key_that_is_loaded_once_more_has_another_key(visit: Visitor) -> None:
+@pytest.mark.parametrize("was_here", [False, True], ids=["new", "with an old log-in"])
+def test_a_page_with_a_key_that_is_loaded_once_more_has_another_key(
+    visit: Visitor, cast: Cast, was_here: bool
+) -> None:
     """A phone throws pages away while somebody writes down what they say."""
+    if was_here:
+        old = {"name": LOGIN_COOKIE, "value": "ended", "url": cast.site.url}
+        visit.context.add_cookies([old])
     code = registered(visit)["claim_code"]
     page = visit.open("/sign-in")
     page.fill("#code", code)

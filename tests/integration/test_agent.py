@@ -33,12 +33,15 @@ class Reader:
     came: list[Record] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
+    broken: Exception | None = None
     takes_s: float = 0  # for a batch
     looks_s: float = 0  # for the positions
     batch: int = 10
 
     async def stored(self) -> dict[int, int]:
         self.asked.set()
+        if self.broken:
+            raise self.broken
         await asyncio.sleep(self.looks_s)
         return dict(self.positions)
 
@@ -72,6 +75,16 @@ class Reader:
 @pytest.fixture
 def reader(settings: Settings, tmp_path: Path) -> Reader:
     return Reader(settings, tmp_path, dict.fromkeys(range(settings.partitions), 0))
+
+
+async def share(*members: Agent) -> None:
+    """Wait until each has partitions of its own."""
+
+    async def told() -> bool:
+        owned = [member.owned() for member in members]
+        return all(owned) and len(frozenset.union(*owned)) == sum(map(len, owned))
+
+    await until(told)
 
 
 async def write(producer: AIOKafkaProducer, settings: Settings, each: int) -> dict[int, int]:
@@ -112,8 +125,10 @@ async def test_members_that_come_and_go_take_nothing_along(
     async with reader.running() as agent:
         for _ in range(2):
             await write(producer, settings, 50)
-            async with reader.running():
+            async with reader.running() as other:
                 ends = await write(producer, settings, 1)
+                await share(agent, other)
+            assert not other.failed.done()
         await reader.read_to(ends)
         assert not agent.failed.done()
     assert not reader.gaps
@@ -133,6 +148,22 @@ async def test_a_position_that_the_log_does_not_have_stops_the_agent(
     async with reader.running() as agent:
         with pytest.raises(PositionOutsideLog, match=f"position {at}, the log has 2 to 3"):
             await asyncio.wait_for(agent.failed, 30)
+
+
+@pytest.mark.parametrize("broken", [ConnectionRefusedError(), TimeoutError()])
+async def test_who_can_not_learn_the_positions_ends(
+    settings: Settings, reader: Reader, tmp_path: Path, broken: Exception
+) -> None:
+    """Faust would go on without what it threw away, or keep its partitions and wait for ever."""
+    other = Reader(settings, tmp_path, reader.positions)
+    async with reader.running() as agent:
+        if isinstance(broken, TimeoutError):
+            reader.looks_s = 60
+        else:
+            reader.broken = broken
+        async with other.running():
+            with pytest.raises(type(broken)):
+                await asyncio.wait_for(asyncio.shield(agent.failed), 30)
 
 
 async def test_it_ends_while_partitions_are_being_shared_out(

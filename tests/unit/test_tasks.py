@@ -80,6 +80,27 @@ async def test_what_fails_is_told_at_once_and_not_in_words_that_may_repeat_an_ev
     assert all("Maria" not in str({**log, "where": ""}) for log in logs)
 
 
+async def test_each_error_of_a_group_is_named() -> None:
+    async def fail(error: Exception) -> None:
+        raise error
+
+    async def work() -> None:
+        async with asyncio.TaskGroup() as parts:
+            parts.create_task(fail(ValueError("Maria")))
+            parts.create_task(fail(KeyError("Maria")))
+
+    async def serve() -> None:
+        async with tasks.running(work(), "failing"):
+            while not logs:
+                await asyncio.sleep(0)
+
+    with capture_logs() as logs, pytest.raises(ExceptionGroup):
+        async with asyncio.timeout(10):
+            await serve()
+    assert logs[0]["error"] == "ValueError, KeyError"
+    assert str(logs[0]["where"]).count("in fail") == 2
+
+
 async def test_ending_nothing_and_what_has_ended_is_fine() -> None:
     async def fail() -> None:
         raise ValueError
