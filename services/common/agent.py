@@ -18,14 +18,12 @@ from typing import Any
 import faust
 from aiokafka import TopicPartition
 
-from services.common.agent_positions import Positions, transport_from
+from services.common.agent_positions import Positions, StoredTransport
 from services.common.errors import ThroughlineError, UnknownSchema
 from services.common.kafka import open_consumer
 from services.common.later_schemas import LaterSchemas
-from services.common.log import get_logger
 from services.common.settings import Settings
 
-log = get_logger("agent")
 TOPIC = "stories"
 
 Handle = Callable[[Sequence["Record"]], Awaitable[None]]
@@ -158,7 +156,7 @@ async def agent_running(
     Faust keeps nothing in `folder` that matters.
     """
     app = _app(settings, options, folder)
-    app.transport = transport_from(settings, app, positions)
+    app.transport = StoredTransport(settings, app, positions)
     agent = Agent(app, settings.topic(TOPIC))
     _add_agent(app, settings, options, handle, agent.crashed)
     app.finalize()

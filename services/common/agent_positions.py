@@ -26,67 +26,6 @@ from services.common.settings import Settings
 Positions = Callable[[], Awaitable[Mapping[int, int]]]
 
 
-def transport_from(settings: Settings, app: Any, positions: Positions) -> Any:
-    """Faust's way to Kafka for an agent that goes on at `positions`: partition, next offset."""
-
-    class Stored(Transport):  # type: ignore[misc]
-        Consumer = _consumer_from(settings, positions)
-
-    return Stored(app.conf.broker_consumer, app)
-
-
-def _consumer_from(settings: Settings, positions: Positions) -> type[Any]:
-    class StoredConsumer(Consumer):  # type: ignore[misc]
-        """Runs on the app's loop; its thread does what aiokafka is asked for."""
-
-        def _new_consumer_thread(self) -> Any:
-            return _Thread(self, loop=self.loop, beacon=self.beacon)
-
-        async def on_partitions_assigned(
-            self, assigned: Set[TopicPartition], generation_id: int = 0
-        ) -> None:
-            """Before anything can come: Faust lets records in shortly before it sets back."""
-            try:
-                async with self._or_crash():
-                    await check_positions(settings, assigned, await positions())
-                await self.perform_seek()
-            except ConsumerStoppedError:
-                return
-            await super().on_partitions_assigned(assigned, generation_id)
-
-        async def seek_to_committed(self) -> Mapping[Any, int]:
-            """What Faust calls whenever it has thrown records away."""
-            async with self._or_crash():
-                stored = await positions()
-                if self.should_stop:
-                    raise ConsumerStoppedError  # its thread would leave a call without an answer
-                found: Mapping[Any, int] = await self._thread.seek_to(stored)
-            return found
-
-        @asynccontextmanager
-        async def _or_crash(self) -> AsyncIterator[None]:
-            """Who can't set back ends: Faust would go on without what it threw away, or wait.
-
-            In less than a session, for nobody tells the broker meanwhile that this member lives.
-            """
-            try:
-                async with asyncio.timeout(0.8 * self.app.conf.broker_session_timeout):
-                    yield
-            except ConsumerStoppedError:
-                raise
-            except Exception as error:
-                await self.crash(error)
-                raise
-
-        async def _commit(self, offsets: Mapping[Any, int]) -> bool:
-            """The group is told nothing: nobody would read it, and while Kafka is away aiokafka
-            tries without end, and an agent that is to stop waits for that."""
-            self._thread.tp_last_committed_at.update(dict.fromkeys(offsets, monotonic()))
-            return True
-
-    return StoredConsumer
-
-
 class _Thread(AIOKafkaConsumerThread):  # type: ignore[misc]
     async def seek_to(self, positions: Mapping[int, int]) -> Mapping[TopicPartition, int]:
         found: Mapping[TopicPartition, int] = await self.call_thread(self._seek_to, positions)
@@ -107,6 +46,67 @@ class _Thread(AIOKafkaConsumerThread):  # type: ignore[misc]
         await QueueServiceThread.on_thread_stop(self)
         if self._consumer is not None:
             await stop_consumer(self._consumer)
+
+
+class _Consumer(Consumer):  # type: ignore[misc]
+    """Runs on the app's loop; its thread does what aiokafka is asked for."""
+
+    def _new_consumer_thread(self) -> Any:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+    async def on_partitions_assigned(
+        self, assigned: Set[TopicPartition], generation_id: int = 0
+    ) -> None:
+        """Before anything can come: Faust lets records in shortly before it sets back."""
+        try:
+            async with self._or_crash():
+                stored = await self.transport.positions()
+                await check_positions(self.transport.settings, assigned, stored)
+            await self.perform_seek()
+        except ConsumerStoppedError:
+            return
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def seek_to_committed(self) -> Mapping[Any, int]:
+        """What Faust calls whenever it has thrown records away."""
+        async with self._or_crash():
+            stored = await self.transport.positions()
+            if self.should_stop:
+                raise ConsumerStoppedError  # its thread would leave a call without an answer
+            found: Mapping[Any, int] = await self._thread.seek_to(stored)
+        return found
+
+    @asynccontextmanager
+    async def _or_crash(self) -> AsyncIterator[None]:
+        """Who can't set back ends: Faust would go on without what it threw away, or wait.
+
+        In less than a session, for nobody tells the broker meanwhile that this member lives.
+        """
+        try:
+            async with asyncio.timeout(0.8 * self.app.conf.broker_session_timeout):
+                yield
+        except ConsumerStoppedError:
+            raise
+        except Exception as error:
+            await self.crash(error)
+            raise
+
+    async def _commit(self, offsets: Mapping[Any, int]) -> bool:
+        """The group is told nothing: nobody would read it, and while Kafka is away aiokafka
+        tries without end, and an agent that is to stop waits for that."""
+        self._thread.tp_last_committed_at.update(dict.fromkeys(offsets, monotonic()))
+        return True
+
+
+class StoredTransport(Transport):  # type: ignore[misc]
+    """Faust's way to Kafka for an agent that goes on at `positions`: partition, next offset."""
+
+    Consumer = _Consumer
+
+    def __init__(self, settings: Settings, app: Any, positions: Positions) -> None:
+        super().__init__(app.conf.broker_consumer, app)
+        self.settings = settings
+        self.positions = positions
 
 
 async def check_positions(

@@ -19,11 +19,13 @@ from services.common import log, tracing
 from services.common.errors import DependencyDown
 from services.common.postgres import AWAY
 from services.common.settings import Settings
+from services.common.tasks import parts_of
 
 logger = log.get_logger("running")
 OBJECTS = 100_000
 # More than what is under way and the clean-up of clients take; nothing is delivered meanwhile.
 _END_S = 20.0
+_AWAY = (DependencyDown, KafkaError, *AWAY)
 # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD (bytes) and M_ARENA_MAX of glibc's malloc.h.
 _HEAP = {-3: 512 * 1024, -1: 16 * 1024 * 1024, -8: 1}
 
@@ -130,15 +132,13 @@ async def _work(name: str, make: Callable[[Settings], Worker], objects: int) -> 
         raise DependencyDown(f"{name} ends, for what it needs went away: {away!r}") from error
 
 
-def _away(error: Exception) -> Exception | None:
+def _away(error: Exception) -> BaseException | None:
     """What tells that a server is away, if nothing else went wrong.
 
     Most parts do several things at once, and fail with a group.
     """
-    if isinstance(error, ExceptionGroup):
-        found = [_away(one) for one in error.exceptions]
-        return found[0] if all(found) else None
-    return error if isinstance(error, (DependencyDown, KafkaError, *AWAY)) else None
+    parts = list(parts_of(error))
+    return parts[0] if all(isinstance(part, _AWAY) for part in parts) else None
 
 
 def give_memory_back() -> None:

@@ -32,17 +32,17 @@ def _tell(task: asyncio.Task[None]) -> None:
     """Say at once that it has failed: to the end, which may be far, nobody else would."""
     if not task.cancelled() and (error := task.exception()):
         # Where, and not in its words: libraries repeat what is in an event.
-        parts = list(_parts(error))
+        parts = list(parts_of(error))
         where = [line for part in parts for line in traceback.format_tb(part.__traceback__)]
         names = ", ".join(type(part).__name__ for part in parts)
         log.error("does not go on", task=task.get_name(), error=names, where=where)
 
 
-def _parts(error: BaseException) -> Iterator[BaseException]:
+def parts_of(error: BaseException) -> Iterator[BaseException]:
     """What a group is made of; any other error is one."""
     if isinstance(error, BaseExceptionGroup):
         for part in error.exceptions:
-            yield from _parts(part)
+            yield from parts_of(part)
     else:
         yield error
 
